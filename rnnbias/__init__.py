@@ -1,0 +1,18 @@
+"""Networks whose random weights are frozen and whose biases learn.
+
+fit_system      learn a system or a recording; returns a `Fit`
+load            read a saved `Fit`
+Recipe          the law, scales and wiring of the frozen weights
+RNN             the network as a torch module
+LevenbergMarquardt, Adam, Ridge    the solvers
+metrics         valid time, errors and attractor statistics on named dimensions
+"""
+
+from rnnbias import metrics
+from rnnbias.files import load
+from rnnbias.fit import Fit, fit_system
+from rnnbias.networks import RNN
+from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
+from rnnbias.weights import Recipe
+
+__all__ = ["RNN", "Adam", "Fit", "LevenbergMarquardt", "Recipe", "Ridge", "fit_system", "load", "metrics"]

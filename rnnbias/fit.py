@@ -1,0 +1,425 @@
+"""`fit_system`: learn a dynamical system with frozen weights; `Fit`: the learned network and what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from rnnbias import files, metrics
+from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop, segments
+from rnnbias.networks import RNN, learn_set
+from rnnbias.recordings import SHORTEST, Recording, read, record
+from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor, Ridge, Solver
+from rnnbias.weights import Recipe
+from systems import System, checks
+from systems.labels import Labelled, dataset
+
+__all__ = ["Fit", "fit_system"]
+
+_LENGTH = 100  # outputs that count in one training segment
+_WINDOWS = 8  # held-out windows behind the valid time that the progress bar shows
+_PATIENCE = 4  # records without a better held-out loss before a solver stops
+
+
+def fit_system(
+    system: str | System | xr.Dataset | xr.DataArray | ArrayLike,
+    *,
+    units: int = 1200,
+    learn: str | Iterable[str] = "bias",
+    solver: Solver | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    samples: int = 5000,
+    dt: float | None = None,
+    observed: str | Iterable[str] | None = None,
+    horizon: int = 1,
+    output: str = "increment",
+    activation: str = "tanh",
+    alpha: float = 0.0,
+    beta: float = 1.0,
+    washout: int = 50,
+    jitter: float = 0.0,
+    holdout: float = 0.1,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> Fit:
+    """Learn to forecast `system` with a recurrent network whose random weights are frozen.
+
+        r_t = -alpha r_{t-1} + beta phi(W r_{t-1} + B x_{t-1} + b),      y_t = C r_t
+
+    x are the standardised states; y predicts them `horizon` samples ahead. Only the parts in `learn` change.
+
+    Parameters
+    ----------
+    system : str, System, xarray object or array
+        What to learn: a name from `systems.available()`, a `System`, or a recording: an xarray object with a
+        `time` dimension, or an array (time,), (time, state) or (trial, time, state) together with `dt`.
+    units : int
+        Network size. Under push-pull wiring (the default with biases) half as many numbers learn.
+    learn : str or set of str
+        Any of "bias", "gain", "mask", "readout", "initial", "weights".
+    solver : Solver, optional
+        Default: `LevenbergMarquardt` for biases, `Ridge` for the readout, `Adam` for anything else.
+    seed : int
+        Of the weights (it replaces the recipe's), the simulated data and the solver's noise.
+    recipe : Recipe, optional
+        Scales, law and wiring of the frozen weights; default: the solver's own (`solver.recipe`).
+    samples : int
+        Length of the simulated training trial; unused with a recording.
+    dt : float, optional
+        Sampling step; default: the system's, or that of the recording's time coordinate.
+    observed : str or list of str, optional
+        The states that the network sees and predicts; default: all.
+    horizon : int
+        How many samples ahead the network predicts.
+    output : str
+        "increment" (the change over the horizon) or "state".
+    activation, alpha, beta
+        As in `RNN`.
+    washout : int
+        Samples of true input before the outputs that count; shortened for short recordings.
+    jitter : float
+        Noise on the training inputs, in standard deviations; steadies free runs where states are hidden.
+    holdout : float
+        Fraction of the data held out for early stopping: whole trials where there are ten or more, otherwise
+        the end of each.
+    device : str or torch.device
+        "cpu" or "cuda".
+    progress : bool
+        Whether to show a progress bar with loss and valid time. Ctrl-C ends learning and keeps the best.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its value and the rule, before any learning starts.
+
+    Notes
+    -----
+    Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
+    The same call with the same seed gives the same bits on the same machine.
+
+    Examples
+    --------
+    >>> fit = fit_system("lorenz63", units=100, samples=1000, progress=False)
+    >>> fit.network.learned
+    50
+    >>> import systems
+    >>> test = systems.get("lorenz63").simulate(duration=4.0, seed=7)
+    >>> fit.forecast(test.isel(time=slice(0, 100)), steps=50).sizes["time"]
+    50
+    """
+    parts = learn_set(learn)
+    solver = solver or _default_solver(parts)
+    if not isinstance(solver, Solver):
+        raise TypeError(f"solver must be a Solver such as LevenbergMarquardt(), got {solver!r}")
+    seed = checks.seed("seed", seed)
+    recipe = replace(recipe or solver.recipe, seed=seed)
+    checks.choice("output", output, OUTPUTS)
+    horizon = checks.whole("horizon", horizon, at_least=1)
+    washout = checks.whole("washout", washout, at_least=0)
+    jitter = checks.number("jitter", jitter, at_least=0)
+    holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
+    samples = checks.whole("samples", samples, at_least=SHORTEST, at_most=10**7)
+    device = _device(device)
+    checks.whole("units", units, at_least=recipe.units_per_row, at_most=10**5)
+
+    if isinstance(system, str | System):
+        data = record(system, samples=samples, dt=dt, seed=seed, observed=observed)
+    else:
+        data = read(system, dt, observed)
+    states = len(data.states)
+    network = RNN(
+        units,
+        states,
+        states,
+        recipe=recipe,
+        learn=parts,
+        activation=activation,
+        alpha=alpha,
+        beta=beta,
+        device=device,
+    )
+    solver.check(network)
+
+    fitting, held = _split(data.values, holdout, washout, horizon)
+    frame = Frame.of(fitting, output, horizon)
+    like = network.start
+    shape = {"washout": _affordable(washout, fitting.shape[1], horizon), "length": _LENGTH}
+    train = segments(frame.standardise(fitting, like), frame, jitter=jitter, seed=seed, **shape)
+    held = frame.standardise(held, like)
+    shape["washout"] = _affordable(washout, held.shape[1], horizon)
+    monitor = Monitor(
+        network,
+        segments(held, frame, **shape),
+        _PATIENCE,
+        valid_time=_ValidTime(held, frame, data, shape["washout"]),
+        progress=progress,
+    )
+    before = network.digests()
+    solver.solve(network, train, monitor)
+    after = network.digests()
+    if before != after:
+        raise RuntimeError("frozen weights have changed during learning; please report this")
+    return Fit(
+        network,
+        frame,
+        data._replace(values=data.values[:0]),
+        solver,
+        _history(monitor, data.unit_name),
+        {
+            "samples": int(np.prod(data.values.shape[:2])),
+            "washout": washout,
+            "jitter": jitter,
+            "holdout": holdout,
+            "interrupted": int(monitor.interrupted),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A learned network with the frame it sees data in.
+
+    Attributes
+    ----------
+    network : RNN
+        The torch module; frozen weights are its buffers, learned numbers its parameters.
+    frame : Frame
+        Training statistics and the meaning of the output.
+    recording : Recording
+        The description of what was learned (states, units, step), without its samples.
+    solver : Solver
+        What found the learned numbers.
+    history : xarray.Dataset
+        One entry per iteration: loss, held-out loss, valid time and the solver's own quantities.
+    settings : dict
+        The remaining arguments of the fit.
+    """
+
+    network: RNN
+    frame: Frame
+    recording: Recording
+    solver: Solver
+    history: xr.Dataset
+    settings: dict[str, object]
+
+    def drive(self, inputs: xr.Dataset | xr.DataArray | ArrayLike) -> xr.Dataset:
+        """Predict `horizon` samples ahead of every sample of `inputs`, the true inputs being given throughout.
+
+        Returns a Dataset with `prediction` (trial, time, state), where `time` is the time predicted for.
+        Early predictions suffer from the start at rest; the first `washout` of them did not count in learning.
+        """
+        data = self._read(inputs)
+        standard = self.frame.standardise(data.values, self.network.start)
+        ahead = self.frame.restore(open_loop(self.network, self.frame, standard))
+        times = (np.arange(ahead.shape[1]) + self.frame.horizon) * data.dt
+        return self._labelled("prediction", ahead, times, "one-step prediction from true inputs")
+
+    def forecast(self, context: xr.Dataset | xr.DataArray | ArrayLike, steps: int) -> xr.Dataset:
+        """Run on alone for `steps` samples after `context`: the network's predictions become its inputs.
+
+        `context` is data of the learned kind, (time, state) or (trial, time, state), of at least `horizon`
+        samples; longer ones (`washout` and more) let the memory of the network settle. Returns a Dataset with
+        `forecast` (trial, time, state); `time` is 0 at the last sample of the context.
+        """
+        steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
+        data = self._read(context)
+        if data.values.shape[1] < self.frame.horizon:
+            raise ValueError(
+                f"context must have at least {self.frame.horizon} samples, got {data.values.shape[1]}"
+            )
+        standard = self.frame.standardise(data.values, self.network.start)
+        ahead = self.frame.restore(closed_loop(self.network, self.frame, standard, steps))
+        return self._labelled("forecast", ahead, np.arange(1, steps + 1) * data.dt, "free-running forecast")
+
+    def score(
+        self,
+        test: xr.Dataset | xr.DataArray | ArrayLike,
+        *,
+        windows: int = 100,
+        context: int = 100,
+        steps: int | None = None,
+        threshold: Iterable[float] = (0.3, 0.4, 0.5),
+    ) -> xr.Dataset:
+        """Score closed-loop forecasts on `windows` windows of data that the network has not seen.
+
+        Each window has `context` true samples and `steps` forecast ones (default: 20 Lyapunov times or
+        periods, as far as the data allow). Returns the Dataset of `metrics.valid_time` over `trial` (the windows) with
+        `nrmse` at one Lyapunov time, period or time unit, `divergence_rate` and `constant_rate`, and the
+        count of learned numbers in `attrs["learned"]`.
+        """
+        data = self._read(test)
+        windows = checks.whole("windows", windows, at_least=1)
+        context = checks.whole("context", context, at_least=self.frame.horizon)
+        longest = data.values.shape[1] - context - 1
+        if steps is None:
+            steps = min(round(20 * self.recording.unit / data.dt), longest)
+        steps = checks.whole("steps", steps, at_least=1)
+        if steps > longest:
+            raise ValueError(
+                f"test must have at least context + steps + 1 = {context + steps + 1} samples, got "
+                f"{data.values.shape[1]}"
+            )
+        per_trial = -(-windows // len(data.values))
+        firsts = np.linspace(0, data.values.shape[1] - context - steps, per_trial).astype(int)
+        cut = np.concatenate([data.values[:, f : f + context + steps] for f in firsts])[:windows]
+        forecast = self.forecast(self._wrap(cut[:, :context]), steps).forecast
+        truth = forecast.copy(data=cut[:, context:])
+        scale = xr.DataArray(self.frame.scale, {"state": list(self.recording.states)}, "state")
+        mean = scale.copy(data=self.frame.mean)
+        found = metrics.valid_time(
+            forecast, truth, scale, self.recording.unit, tuple(threshold), units=self.recording.unit_name
+        )
+        horizon = min(self.recording.unit, steps * data.dt)
+        found["nrmse"] = metrics.nrmse(forecast, truth, scale, horizon)
+        found["divergence_rate"] = metrics.divergence_rate(forecast, mean, scale)
+        found["constant_rate"] = metrics.constant_rate(forecast, scale)
+        return found.assign_attrs(title=f"score of {self!r}", learned=self.network.learned)
+
+    def to_dataset(self) -> xr.Dataset:
+        """The learned numbers, the frame, the history and the whole configuration as one Dataset."""
+        return files.describe(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit to a netCDF file: recipe, learned numbers and digests, never the frozen matrices.
+
+        The file appears whole or not at all. `rnnbias.load(path)` reads it back.
+        """
+        return files.save(self, path)
+
+    def __repr__(self) -> str:
+        held = float(self.history.held_out_loss.min()) ** 0.5
+        return (
+            f"<Fit of {self.recording.name!r}: {self.network.units} units, {self.network.learned} learned numbers "
+            f"({', '.join(self.network.learn)}), {type(self.solver).__name__}, held-out error {held:.2e}>"
+        )
+
+    def _wrap(self, values: np.ndarray) -> xr.DataArray:
+        times = np.arange(values.shape[1]) * self.recording.dt
+        coords = {
+            "time": ("time", times, {"units": self.recording.time_units}),
+            "state": list(self.recording.states),
+        }
+        return xr.DataArray(values, coords, ("trial", "time", "state"))
+
+    def _read(self, source: xr.Dataset | xr.DataArray | ArrayLike) -> Recording:
+        """Read data of the kind that was learned; any length, but the same states and step."""
+        plain = not isinstance(source, xr.Dataset | xr.DataArray)
+        data = read(source, self.recording.dt if plain else None, shortest=1)
+        if not plain and len(data.states) > len(self.recording.states):
+            data = read(source, observed=self.recording.states, shortest=1)
+        if plain and len(data.states) == len(self.recording.states):
+            data = data._replace(states=self.recording.states)
+        if data.states != self.recording.states:
+            raise ValueError(f"the data must have the states {self.recording.states}, got {data.states}")
+        if abs(data.dt - self.recording.dt) > 1e-3 * self.recording.dt:
+            raise ValueError(
+                f"the data must have the step {self.recording.dt:.6g} learned from, got {data.dt:.6g}"
+            )
+        return data
+
+    def _labelled(self, name: str, values: np.ndarray, times: np.ndarray, title: str) -> xr.Dataset:
+        about = self.recording
+        ds = dataset(
+            {name: Labelled(("trial", "time", "state"), values, about.state_units[0], title)},
+            {
+                "trial": Labelled("trial", np.arange(len(values)), "1", "trial"),
+                "time": Labelled("time", times, about.time_units, "time after the start of the inputs"),
+                "state": Labelled("state", list(about.states), "1", "state"),
+                "state_units": Labelled("state", list(about.state_units), "1", "units of each state"),
+            },
+            title=f"{title} of {about.name}",
+            config=files.configuration(self),
+        )
+        return ds
+
+
+def _default_solver(parts: tuple[str, ...]) -> Solver:
+    return {("bias",): LevenbergMarquardt(), ("readout",): Ridge()}.get(parts, Adam())
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device must be one that torch knows, such as 'cpu' or 'cuda', got {device!r}"
+        ) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' must be available, but torch sees no CUDA device")
+    return found
+
+
+def _affordable(washout: int, samples: int, horizon: int) -> int:
+    """The washout that a trial of this length can spare: at most a third of it."""
+    return min(washout, max(0, (samples - horizon) // 3))
+
+
+def _split(values: np.ndarray, holdout: float, washout: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split into training and held-out data; held-out ends of trials keep their washout before them."""
+    trials, samples, _ = values.shape
+    if trials >= 10:
+        kept = trials - max(1, round(holdout * trials))
+        return values[:kept], values[kept:]
+    kept = samples - max(round(holdout * samples), horizon + 8)
+    if kept < horizon + 16:
+        raise ValueError(
+            f"the recording must be longer than {samples} samples for horizon {horizon}: too short"
+        )
+    return values[:, :kept], values[:, max(0, kept - washout) :]
+
+
+class _ValidTime:
+    """Median valid time of free runs through the held-out data, for the progress bar and the history."""
+
+    def __init__(self, held: torch.Tensor, frame: Frame, data: Recording, washout: int) -> None:
+        context = max(washout, frame.horizon)
+        steps = max(1, (held.shape[1] - context) // 2)
+        firsts = np.linspace(0, held.shape[1] - context - steps, _WINDOWS).astype(int)
+        windows = torch.cat([held[:, f : f + context + steps] for f in sorted(set(firsts))])[:_WINDOWS]
+        self.frame, self.context, self.truth = frame, windows[:, :context], windows[:, context:]
+        self.unit = data.dt / data.unit
+
+    def __call__(self, network: RNN) -> float:
+        ahead = closed_loop(network, self.frame, self.context, self.truth.shape[1])
+        good = (ahead - self.truth).square().mean(-1).sqrt() <= 0.4
+        return float(good.cumprod(1).sum(1).to(torch.float64).median()) * self.unit
+
+
+def _history(monitor: Monitor, unit_name: str) -> xr.Dataset:
+    names = {name for entry in monitor.records for name in entry} - {"iteration"}
+    meaning = {
+        "loss": ("1", "mean squared training error"),
+        "held_out_loss": ("1", "mean squared error on held-out data"),
+        "valid_time": (unit_name, "median valid time on held-out data (threshold 0.4)"),
+        "damping": ("1", "damping relative to the largest singular value"),
+        "gain_ratio": ("1", "actual over predicted reduction"),
+        "depth": ("1", "terms of the adjoint recursion"),
+        "ridge": ("1", "ridge"),
+    }
+    return dataset(
+        {
+            name: Labelled(
+                "iteration", [entry.get(name, np.nan) for entry in monitor.records], *meaning[name]
+            )
+            for name in meaning
+            if name in names
+        },
+        {
+            "iteration": Labelled(
+                "iteration", [entry["iteration"] for entry in monitor.records], "1", "iteration"
+            )
+        },
+        title="history of learning",
+        config={},
+    )

@@ -1,0 +1,189 @@
+"""What `fit_system` learns from: one or more evenly sampled trials, from a system or from the user."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import ArrayLike
+
+import systems
+from systems import System, checks
+
+__all__ = ["SHORTEST", "Recording", "read", "record"]
+
+#: The fewest samples a trial may have.
+SHORTEST = 50
+
+
+class Recording(NamedTuple):
+    """Evenly sampled trials.
+
+    `values` is (trial, time, state) in the recording's own units, `dt` in `time_units`. One unit of valid time
+    is `unit` long: a Lyapunov time, a period, or, where neither is known, one of the time units.
+    """
+
+    values: np.ndarray
+    dt: float
+    states: tuple[str, ...]
+    state_units: tuple[str, ...]
+    time_units: str
+    unit: float
+    unit_name: str
+    name: str
+
+
+def record(system: str | System, *, samples: int, dt: float | None, seed: int, observed: object) -> Recording:
+    """Simulate one trial of `samples` + 1 samples of a system after its transient."""
+    system = systems.get(system) if isinstance(system, str) else system
+    step = system.dt if dt is None else checks.number("dt", dt, above=0)
+    names = [observed] if isinstance(observed, str) else observed
+    data = system.simulate(duration=(samples + 1) * step, dt=step, seed=seed, observed=names)
+    return read(data)._replace(name=system.name)
+
+
+def read(
+    source: xr.Dataset | xr.DataArray | ArrayLike,
+    dt: float | None = None,
+    observed: object = None,
+    shortest: int = SHORTEST,
+) -> Recording:
+    """Read a recording: an xarray object with a `time` dimension, or an array with `dt`.
+
+    A DataArray has dimensions `time`, optionally `trial`, and at most one more (the states). A Dataset has one
+    such variable, or several over `time` (and `trial`), which become the states. An array is (time,),
+    (time, state) or (trial, time, state). `observed` selects states by name.
+
+    Raises TypeError or ValueError, naming the trouble, for missing or uneven times, NaN, constant states,
+    too few samples, and unknown names.
+
+    >>> read(np.random.default_rng(0).normal(size=(60, 2)), dt=0.5).states
+    ('x0', 'x1')
+    """
+    if isinstance(source, xr.Dataset):
+        source = _one_variable(source)
+    if isinstance(source, xr.DataArray):
+        found = _from_xarray(source, dt)
+    elif dt is None:
+        raise ValueError("dt must be given with a plain array: the time from one sample to the next")
+    else:
+        found = _from_array(source, checks.number("dt", dt, above=0))
+    if observed is not None:
+        found = _select(found, observed)
+    if found.values.shape[1] < shortest:
+        raise ValueError(
+            f"a recording must have at least {shortest} samples, got {found.values.shape[1]}: too short"
+        )
+    return found
+
+
+def _one_variable(data: xr.Dataset) -> xr.DataArray:
+    timed = [name for name in data.data_vars if "time" in data[name].dims]
+    if not timed:
+        raise ValueError(f"a Dataset must have a variable with dimension 'time', got {list(data.data_vars)}")
+    if len(timed) == 1:
+        array = data[timed[0]]
+    else:
+        odd = [name for name in timed if set(data[name].dims) - {"time", "trial"}]
+        if odd:
+            raise ValueError(
+                f"a Dataset with several variables over 'time' must have only dimensions trial and time on them, "
+                f"but {odd[0]!r} has {data[odd[0]].dims}: pass the one variable to learn from"
+            )
+        units = [str(data[name].attrs.get("units", "1")) for name in timed]
+        array = data[timed].to_dataarray("state").assign_coords(state_units=("state", units))
+    return array.assign_attrs({**data.attrs, **array.attrs})
+
+
+def _from_xarray(array: xr.DataArray, dt: float | None) -> Recording:
+    if "time" not in array.dims:
+        raise ValueError(f"a recording must have a dimension 'time', got {array.dims}")
+    others = [d for d in array.dims if d not in ("time", "trial")]
+    if len(others) > 1:
+        raise ValueError(f"a recording may have one dimension beside trial and time, got {others}")
+    if "trial" not in array.dims:
+        array = array.expand_dims("trial")
+    if not others:
+        array = array.expand_dims(state=[str(array.name or "x")], axis=-1)
+        others = ["state"]
+    array = array.transpose("trial", "time", others[0])
+    labels = array[others[0]].values if others[0] in array.coords else range(array.sizes[others[0]])
+    step, time_units = _step(array, dt)
+    unit, unit_name = 1.0, "1" if time_units == "1" else time_units
+    if array.attrs.get("lyapunov"):
+        unit, unit_name = 1 / float(array.attrs["lyapunov"]), "Lyapunov times"
+    elif array.attrs.get("period"):
+        unit, unit_name = float(array.attrs["period"]), "periods"
+    default = [str(array.attrs.get("units", "1"))] * array.sizes[others[0]]
+    return Recording(
+        values=checks.array("the recording", array.values, ndim=3),
+        dt=step,
+        states=tuple(str(label) if isinstance(label, str) else f"x{label}" for label in labels),
+        state_units=tuple(
+            str(u) for u in (array["state_units"].values if "state_units" in array.coords else default)
+        ),
+        time_units=time_units,
+        unit=unit,
+        unit_name=unit_name,
+        name=str(array.attrs.get("title") or array.name or "recording"),
+    )
+
+
+def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
+    """The sampling step and its units, from the time coordinate or from `dt`."""
+    if "time" not in array.coords:
+        if dt is None:
+            raise ValueError("dt must be given where the recording has no time coordinate")
+        return checks.number("dt", dt, above=0), "1"
+    times, units = array["time"].values, str(array["time"].attrs.get("units", "1"))
+    if np.issubdtype(times.dtype, np.datetime64) or np.issubdtype(times.dtype, np.timedelta64):
+        times, units = (times - times[0]) / np.timedelta64(1, "s"), "s"
+    times = checks.array("time", times, ndim=1)
+    if len(times) < 2:
+        raise ValueError(
+            f"a recording must have at least {SHORTEST} samples in time, got {len(times)}: too short"
+        )
+    steps = np.diff(times)
+    step = float(np.median(steps))
+    if step <= 0:
+        raise ValueError(f"time must increase, got a median step of {step}")
+    worst = int(np.abs(steps - step).argmax())
+    if abs(steps[worst] - step) > 1e-3 * step:
+        raise ValueError(
+            f"time must be evenly sampled, but the step is {step:.6g} at the median and {steps[worst]:.6g} after sample "
+            f"{worst}: bring it onto an even grid first, for example with .interp(time=...) or .resample(time=...)"
+        )
+    step = float(times[-1] - times[0]) / (len(times) - 1)
+    if dt is not None and abs(checks.number("dt", dt, above=0) - step) > 1e-3 * step:
+        raise ValueError(f"dt must agree with the time coordinate, whose step is {step:.6g}, got {dt}")
+    return step, units
+
+
+def _from_array(values: object, dt: float) -> Recording:
+    values = checks.array(
+        "the recording", values.detach().cpu() if isinstance(values, torch.Tensor) else values
+    )
+    if not 1 <= values.ndim <= 3:
+        raise ValueError(
+            f"the recording must be (time,), (time, state) or (trial, time, state), got shape {values.shape}"
+        )
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim == 2:
+        values = values[None]
+    states = tuple(f"x{k}" for k in range(values.shape[2]))
+    return Recording(values, dt, states, ("1",) * len(states), "1", 1.0, "1", "recording")
+
+
+def _select(found: Recording, observed: object) -> Recording:
+    names = [observed] if isinstance(observed, str) else list(observed)
+    if not names:
+        raise ValueError("observed must name at least one state, got none")
+    chosen = [found.states.index(checks.choice("observed", name, found.states)) for name in names]
+    return found._replace(
+        values=found.values[..., chosen],
+        states=tuple(found.states[k] for k in chosen),
+        state_units=tuple(found.state_units[k] for k in chosen),
+    )

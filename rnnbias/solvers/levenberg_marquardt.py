@@ -1,0 +1,229 @@
+"""Levenberg-Marquardt on the biases: second-order learning, because only a few numbers learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import LinearOperator, lsmr
+from torch import Tensor
+
+from rnnbias.jacobian import backward_sweep, bias_jacobian, forward_sweep
+from rnnbias.networks import RNN
+from rnnbias.solvers.base import Batch, Monitor, Solver, mean_square, residual
+from rnnbias.weights import Recipe
+from systems import checks
+
+__all__ = ["LevenbergMarquardt"]
+
+_SMALLEST, _LARGEST = 1e-16, 1e4  # dampings tried, relative to the largest singular value
+_LSMR_STEPS = 200
+_POWER_STEPS = 8
+_PROBE = 0.1  # length, in steps, of the finite difference behind the geodesic acceleration
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt(Solver):
+    """Damped Gauss-Newton steps on e(z), the residuals as a function of the learned biases z.
+
+    An iteration factors the Jacobian once, J = Q R and R = U S V^T, so that the step for any damping mu,
+
+        s(mu) = -V S / (S^2 + mu^2) U^T Q^T e,
+
+    costs only a pass through the network to try. Dampings are tried a decade apart, downwards from the last
+    one while the loss falls and upwards while it does not; the step that lowers the held-out loss most is
+    taken, or, where none does, the one that lowers the training loss most. Factoring J and not J^T J keeps
+    singular values down to 1e-16 of the largest, which is where the last digits of a forecast come from.
+
+    Steps follow the quadratic model as judged by the gain ratio rho = actual / predicted reduction: below
+    0.25 the next search starts two decades higher. Where rho < 0.9 the geodesic acceleration
+    a = -(J^T J + mu^2)^-1 J^T e'' (Transtrum & Sethna 2012, arXiv:1201.5885; e'' the second derivative along
+    s, by differences) is added as s + a/2 if 2|a| <= 0.75 |s| and the loss agrees.
+
+    Where J would take more than `memory` bytes the steps come from LSMR on forward and backward sweeps and J
+    is never built.
+
+    Parameters
+    ----------
+    iterations : int
+        Factorisations at most.
+    damping : float
+        Where the first search starts, relative to the largest singular value.
+    tolerance : float
+        Relative size of the terms dropped from J; see `bias_jacobian`.
+    geodesic : bool
+        Whether to try the acceleration.
+    memory : float
+        Bytes that J may take.
+
+    Raises ValueError or TypeError, naming the argument, for settings out of range.
+    """
+
+    iterations: int = 30
+    damping: float = 1e-2
+    tolerance: float = 1e-8
+    geodesic: bool = True
+    memory: float = 2e9
+    recipe: ClassVar[Recipe] = Recipe()
+
+    def __post_init__(self) -> None:
+        checks.whole("iterations", self.iterations, at_least=1)
+        checks.number("damping", self.damping, above=0)
+        checks.number("tolerance", self.tolerance, at_least=0)
+        checks.number("memory", self.memory, above=0)
+
+    def check(self, network: RNN) -> None:
+        """The Jacobian is that of the biases."""
+        if network.learn != ("bias",):
+            raise ValueError(
+                f"solver LevenbergMarquardt needs learn='bias', got learn={set(network.learn)}; use Adam"
+            )
+
+    @torch.no_grad()
+    def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:
+        """Iterate until the held-out loss stops falling."""
+        needed = train.targets.numel() * network.bias.numel() * network.bias.element_size()
+        linearise = _Factored if needed <= self.memory else _MatrixFree
+        damping = self.damping
+        with monitor.watch(self.iterations):
+            monitor.record(0, mean_square(network, train), damping=damping)
+            for iteration in range(1, self.iterations + 1):
+                model = linearise(network, train, self.tolerance)
+                found = self._search(network, train, monitor.held_out, model, damping)
+                if found is None:
+                    break
+                network.bias.copy_(found.bias)
+                more = {"damping": found.damping, "gain_ratio": found.ratio, "depth": model.depth}
+                if monitor.record(iteration, found.loss, **more):
+                    break
+                damping = found.damping * (100.0 if found.ratio < 0.25 else 10.0)
+
+    def _search(
+        self, network: RNN, train: Batch, held_out: Batch, model: _Linear, damping: float
+    ) -> _Candidate | None:
+        """Try dampings a decade apart; return the best step, or None where every step is uphill."""
+        start, now, held = network.bias.clone(), model.loss, mean_square(network, held_out)
+
+        def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
+            network.bias.copy_(start + step)
+            loss = mean_square(network, train)
+            ratio = (now - loss) / max(now - predicted, 1e-300)
+            return _Candidate(start + step, damping, loss, mean_square(network, held_out), ratio)
+
+        def attempt(damping: float) -> _Candidate:
+            step = model.step(damping)
+            predicted = model.predict(step)
+            straight = evaluate(step, damping, predicted)
+            if not self.geodesic or straight.ratio >= 0.9:
+                return straight
+            network.bias.copy_(start + _PROBE * step)
+            slope = (residual(network, train).flatten() - model.error) / _PROBE
+            bend = model.fit(-2 / _PROBE * (slope - model.apply(step)), damping)
+            if 2 * bend.norm() > 0.75 * step.norm():
+                return straight
+            return min(straight, evaluate(step + bend / 2, damping, predicted), key=lambda c: c.loss)
+
+        candidates, misses = [attempt(damping)], 0
+        while candidates[0].loss >= now and damping < _LARGEST:
+            damping *= 10.0
+            candidates, misses = [attempt(damping)], 2
+        if candidates[0].loss >= now:
+            network.bias.copy_(start)
+            return None
+        while misses < 2 and damping > _SMALLEST:
+            damping /= 10.0
+            found = attempt(damping)
+            better = all(found.loss < c.loss for c in candidates) or all(
+                found.held < c.held for c in candidates
+            )
+            misses = 0 if better else misses + 1
+            candidates.append(found)
+        best = min(candidates, key=lambda c: c.held)
+        return best if best.held < held else min(candidates, key=lambda c: c.loss)
+
+
+class _Candidate(NamedTuple):
+    """A step that was tried, and what came of it."""
+
+    bias: Tensor
+    damping: float
+    loss: float
+    held: float
+    ratio: float
+
+
+class _Factored:
+    """The model e + J s with J built and factored."""
+
+    def __init__(self, network: RNN, train: Batch, tolerance: float) -> None:
+        trace = network(train.inputs)
+        jacobian = bias_jacobian(network, trace, train.washout, tolerance)
+        self.depth = float(jacobian.depth)
+        self.matrix = jacobian.matrix.flatten(0, 2)
+        self.error = (network.read(trace.rate[:, train.washout :]) - train.targets).flatten()
+        self.loss = float(self.error.square().mean())
+        n = self.matrix.shape[1]
+        triangle = torch.linalg.qr(torch.cat([self.matrix, self.error[:, None]], 1), mode="r").R
+        left, self.singular, self.right = torch.linalg.svd(triangle[:n, :n])
+        self.target = left.T @ triangle[:n, n]
+
+    def _shrink(self, damping: float) -> Tensor:
+        return 1 / (self.singular**2 + (damping * self.singular[0]) ** 2)
+
+    def step(self, damping: float) -> Tensor:
+        return -self.right.T @ (self.singular * self._shrink(damping) * self.target)
+
+    def fit(self, target: Tensor, damping: float) -> Tensor:
+        return self.right.T @ (self._shrink(damping) * (self.right @ (self.matrix.T @ target)))
+
+    def apply(self, step: Tensor) -> Tensor:
+        return self.matrix @ step
+
+    def predict(self, step: Tensor) -> float:
+        return float((self.error + self.apply(step)).square().mean())
+
+
+class _MatrixFree:
+    """The model e + J s with J known only through J v and J^T w."""
+
+    depth = float("nan")
+
+    def __init__(self, network: RNN, train: Batch, tolerance: float) -> None:
+        trace = network(train.inputs)
+        error = network.read(trace.rate[:, train.washout :]) - train.targets
+        self.error, self.loss = error.flatten(), float(error.square().mean())
+
+        def forward(v: np.ndarray) -> np.ndarray:
+            tangent = forward_sweep(network, trace, torch.from_numpy(v).to(error), train.washout)
+            return tangent.flatten().cpu().numpy()
+
+        def backward(w: np.ndarray) -> np.ndarray:
+            weight = torch.from_numpy(w).to(error).reshape(error.shape)
+            return backward_sweep(network, trace, weight, train.washout).cpu().numpy()
+
+        shape = (error.numel(), network.bias.numel())
+        self.operator = LinearOperator(shape, matvec=forward, rmatvec=backward, dtype=np.float64)
+        probe = np.random.default_rng(0).standard_normal(shape[1])
+        for _ in range(_POWER_STEPS):
+            probe = backward(forward(probe / np.linalg.norm(probe)))
+        self.largest = float(np.sqrt(np.linalg.norm(probe)))
+
+    def step(self, damping: float) -> Tensor:
+        return self.fit(-self.error, damping)
+
+    def fit(self, target: Tensor, damping: float) -> Tensor:
+        mu = damping * self.largest
+        wanted = target.cpu().numpy()
+        found = lsmr(self.operator, wanted, damp=mu, atol=0, btol=0, conlim=0, maxiter=_LSMR_STEPS)[0]
+        return torch.from_numpy(found).to(self.error)
+
+    def apply(self, step: Tensor) -> Tensor:
+        return torch.from_numpy(self.operator.matvec(step.cpu().numpy())).to(self.error)
+
+    def predict(self, step: Tensor) -> float:
+        return float((self.error + self.apply(step)).square().mean())
+
+
+_Linear = _Factored | _MatrixFree

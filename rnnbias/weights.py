@@ -1,0 +1,139 @@
+"""Recipes for frozen random weights: a few numbers from which every frozen array is rebuilt to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from systems import checks
+
+__all__ = ["LAWS", "WIRINGS", "Frozen", "Recipe", "digest"]
+
+LAWS = ("gaussian", "uniform", "ternary", "dale")
+WIRINGS = ("push-pull", "independent")
+_DENSITY = 0.1  # fraction of non-zero entries under the ternary law
+_EXCITATORY = 0.8  # fraction of excitatory columns under the dale law
+
+
+class Frozen(NamedTuple):
+    """The frozen arrays of one network: `recurrent` W (row, unit), `input` B (row, input), `readout` C
+    (output, row) and `bias` (row,), where the biases start.
+
+    A row stands for one unit or, under push-pull wiring, for a pair of them.
+    """
+
+    recurrent: np.ndarray
+    input: np.ndarray
+    readout: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the frozen arrays W, B, C and the starting biases b are drawn.
+
+    Every law has mean 0 and is scaled by its standard deviation, so laws can be exchanged:
+
+    - `W`: sd `gain / sqrt(units)`, so that its spectral radius is close to `gain`;
+    - `B`: sd `input_scale` (inputs are standardised);
+    - `C`: sd `readout_scale / sqrt(units)` (outputs are standardised);
+    - `b`: sd `bias_scale`.
+
+    Laws: "gaussian"; "uniform" on [-R, R] with R = sqrt(3) sd; "ternary", a tenth of the entries +-s with
+    signs that alternate along a row, so that each row is balanced; "dale", Gaussian magnitudes with four
+    excitatory columns of W to one inhibitory, balanced in the mean (B and C stay Gaussian).
+
+    Wirings: "independent" draws every unit by itself. "push-pull" makes units 2k and 2k + 1 a pair with the
+    same rows of W and B, the same starting bias and opposite columns of C; one learned number moves the two
+    biases apart, b_2k = b + z_k and b_2k+1 = b - z_k. The network starts at output zero, and to second order
+    in z the output is linear in the learned numbers, however large the readout: that is what lets a
+    second-order solver reach in a few steps what independent units do not reach at all.
+
+    Drawing is index-stable: before the division by sqrt(units), the arrays of a network are the leading
+    corners of those of any larger one with the same seed. W, B, C and b come from independent child seeds.
+
+    Raises ValueError or TypeError, naming the argument, for an unknown law or wiring and for numbers that are
+    negative, NaN or no numbers.
+
+    >>> small, large = (Recipe(seed=3, law="uniform").draw(n, inputs=2, outputs=1) for n in (50, 100))
+    >>> bool(np.array_equal(small.input, large.input[:25]))
+    True
+    """
+
+    seed: int = 0
+    law: str = "gaussian"
+    wiring: str = "push-pull"
+    gain: float = 0.1
+    input_scale: float = 0.1
+    bias_scale: float = 1.0
+    readout_scale: float = 1e7
+
+    def __post_init__(self) -> None:
+        checks.seed("seed", self.seed)
+        checks.choice("law", self.law, LAWS)
+        checks.choice("wiring", self.wiring, WIRINGS)
+        for name in ("gain", "input_scale", "bias_scale", "readout_scale"):
+            checks.number(name, getattr(self, name), at_least=0)
+
+    @property
+    def units_per_row(self) -> int:
+        """How many units share one row of W and B: 2 under push-pull wiring, else 1."""
+        return 2 if self.wiring == "push-pull" else 1
+
+    def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:
+        """Draw the frozen arrays of a network of `units` units."""
+        fan = self.units_per_row
+        if units % fan:
+            raise ValueError(f"units must be even under push-pull wiring, got {units}")
+        rows = units // fan
+        seeds = np.random.SeedSequence(self.seed).spawn(5)
+        wide = "gaussian" if self.law == "dale" else self.law
+        recurrent = _rows(seeds[0], self.law, rows, units)
+        if self.law == "dale":
+            recurrent = _sign_columns(recurrent, seeds[4])
+        bias_law = "uniform" if self.law == "uniform" else "gaussian"
+        return Frozen(
+            recurrent=recurrent * (self.gain / np.sqrt(units)),
+            input=_rows(seeds[1], wide, rows, inputs) * self.input_scale,
+            readout=np.ascontiguousarray(_rows(seeds[2], wide, rows, outputs).T)
+            * (self.readout_scale / np.sqrt(units)),
+            bias=_rows(seeds[3], bias_law, rows, 1)[:, 0] * self.bias_scale,
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the recipe as plain numbers and strings; `Recipe(**d)` rebuilds it."""
+        return asdict(self)
+
+
+def _rows(seed: np.random.SeedSequence, law: str, rows: int, columns: int) -> np.ndarray:
+    """Draw (rows, columns) of unit variance, each row from a seed of its own: the corner is index-stable."""
+    out = np.empty((rows, columns))
+    for row, child in zip(out, seed.spawn(rows), strict=True):
+        rng = np.random.Generator(np.random.PCG64(child))
+        if law == "uniform":
+            row[:] = rng.uniform(-np.sqrt(3), np.sqrt(3), columns)
+        elif law == "ternary":
+            sign = 1.0 if rng.random() < 0.5 else -1.0
+            on = rng.random(columns) < _DENSITY
+            row[:] = on * sign * (-1.0) ** np.cumsum(on) / np.sqrt(_DENSITY)
+        else:
+            row[:] = rng.standard_normal(columns)
+    return out
+
+
+def _sign_columns(normal: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
+    """Give each column one sign; inhibitory columns are stronger so that the two kinds balance."""
+    excitatory = np.random.Generator(np.random.PCG64(seed)).random(normal.shape[1]) < _EXCITATORY
+    ratio = _EXCITATORY / (1 - _EXCITATORY)
+    mean_square = _EXCITATORY + (1 - _EXCITATORY) * ratio**2
+    return np.abs(normal) * np.where(excitatory, 1.0, -ratio) / np.sqrt(mean_square)
+
+
+def digest(array: np.ndarray) -> str:
+    """Return the SHA-256 of an array's shape, type and bytes."""
+    array = np.ascontiguousarray(array)
+    header = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(header + array.tobytes()).hexdigest()

@@ -1,0 +1,93 @@
+"""Checks of arguments: each names the argument, the value it got and the rule it broke."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["array", "choice", "number", "seed", "whole"]
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> float:
+    """Return `value` as a finite float within the stated bounds.
+
+    Raises TypeError where it is no real number and ValueError where it is outside the bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    result = float(value)
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be finite, got {result}")
+    if above is not None and result <= above:
+        raise ValueError(f"{name} must be greater than {above}, got {result}")
+    if at_least is not None and result < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {result}")
+    if at_most is not None and result > at_most:
+        raise ValueError(f"{name} must be at most {at_most}, got {result}")
+    return result
+
+
+def whole(name: str, value: object, *, at_least: int = 0, at_most: int | None = None) -> int:
+    """Return `value` as an int within the stated bounds; floats are refused, even whole ones."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    number(name, int(value), at_least=at_least, at_most=at_most)
+    return int(value)
+
+
+def seed(name: str, value: object) -> int:
+    """Return `value` as a seed: a whole number from 0 to 2**31 - 1, so that netCDF can store it."""
+    return whole(name, value, at_least=0, at_most=2**31 - 1)
+
+
+def choice(name: str, value: object, options: Iterable[str]) -> str:
+    """Return `value` if it is one of `options`; otherwise raise ValueError with the nearest ones."""
+    options = list(options)
+    if isinstance(value, str) and value in options:
+        return value
+    near = difflib.get_close_matches(str(value), options, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")
+
+
+def array(
+    name: str, value: ArrayLike, *, ndim: int | None = None, shape: tuple[int | None, ...] | None = None
+) -> np.ndarray:
+    """Return `value` as a float64 array of finite numbers with the stated shape (None: any length).
+
+    Raises TypeError for anything that is not numeric (complex numbers included) and ValueError for
+    a wrong shape, NaN or infinity.
+    """
+    result = np.asarray(value)
+    if result.dtype == bool or not (
+        np.issubdtype(result.dtype, np.floating) or np.issubdtype(result.dtype, np.integer)
+    ):
+        raise TypeError(f"{name} must hold real numbers, got dtype {result.dtype}")
+    if ndim is not None and result.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimensions, got shape {result.shape}")
+    if shape is not None and (
+        result.ndim != len(shape)
+        or any(want is not None and want != got for want, got in zip(shape, result.shape, strict=True))
+    ):
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise ValueError(f"{name} must have shape {wanted}, got {result.shape}")
+    result = result.astype(np.float64)
+    bad = ~np.isfinite(result)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{name} must be finite, got {int(bad.sum())} NaN or infinite values, first at {where}"
+        )
+    return result

@@ -1,0 +1,120 @@
+"""Integrators of a batch of trials over a grid of sample times.
+
+`dop853` is the truth: every trial has its own step sizes, so trial k comes out the same, bit for bit,
+whatever else is in the batch. `rk4` and `scipy_method` are coarse on purpose, as ceilings for forecasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.integrate import DOP853, solve_ivp
+from tqdm import tqdm
+
+__all__ = ["dop853", "rk4", "scipy_method"]
+
+#: dx/dt at (t, x); x and the result have shape (trial, state).
+Field = Callable[[float, np.ndarray], np.ndarray]
+
+_HALVINGS = 24  # a step below 2**-24 of a sample interval is taken for divergence
+_Row = list[tuple[int, float]]
+
+
+def _nonzero(row: np.ndarray) -> _Row:
+    return [(j, float(a)) for j, a in enumerate(row) if a]
+
+
+_STAGES = [(float(c), _nonzero(a)) for c, a in zip(DOP853.C[1:], DOP853.A[1:], strict=True)]
+_WEIGHTS, _ERROR5, _ERROR3 = _nonzero(DOP853.B), _nonzero(DOP853.E5), _nonzero(DOP853.E3)
+
+
+def intervals(times: np.ndarray, label: str) -> Iterator[int]:
+    """Count the intervals of `times`, with a progress bar once they take more than three seconds."""
+    return tqdm(range(len(times) - 1), desc=label, delay=3, disable=None, leave=False)
+
+
+def _combine(row: _Row, slopes: list[np.ndarray]) -> np.ndarray:
+    # Elementwise, not a matrix product: BLAS may round differently as the batch grows.
+    (j, a), *rest = row
+    total = a * slopes[j]
+    for j, a in rest:
+        total += a * slopes[j]
+    return total
+
+
+def _step(
+    field: Field, t: float, x: np.ndarray, h: float, rtol: float, atol: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take one step; returns the new states and each trial's error, at most 1 where it is acceptable."""
+    slopes = [field(t, x)]
+    for c, row in _STAGES:
+        slopes.append(field(t + c * h, x + h * _combine(row, slopes)))
+    y = x + h * _combine(_WEIGHTS, slopes)
+    scale = atol + rtol * np.maximum(np.abs(x), np.abs(y))
+    fifth = np.mean((_combine(_ERROR5, slopes) / scale) ** 2, axis=-1)
+    third = np.mean((_combine(_ERROR3, slopes) / scale) ** 2, axis=-1)
+    return y, h * fifth / np.sqrt(np.maximum(fifth + 0.01 * third, np.finfo(float).tiny))
+
+
+def dop853(
+    field: Field, start: np.ndarray, times: np.ndarray, *, rtol: float, atol: float, label: str = ""
+) -> np.ndarray:
+    """Integrate with the order-8 pair of Dormand and Prince; returns (trial, time, state).
+
+    Each sample interval is one step, halved, trial by trial, until the error estimate of Hairer, Norsett
+    and Wanner (Solving Ordinary Differential Equations I, section II.5) is below the tolerances.
+    """
+    longest = np.full(len(start), np.inf)  # the step that each trial is expected to manage
+
+    def advance(trials: np.ndarray, t: float, x: np.ndarray, h: float, halvings: int) -> np.ndarray:
+        y = np.empty_like(x)
+        done = longest[trials] >= h
+        if done.any():
+            y[done], error = _step(field, t, x[done], h, rtol, atol)
+            longest[trials[done]] = h * np.clip(np.nan_to_num(0.9 * error**-0.125), 0.1, 5)
+            done[done] = error <= 1
+        if not done.all():
+            if halvings == 0:
+                raise FloatingPointError(f"diverged near t = {t:g}: no step size reaches the tolerance")
+            rest = ~done
+            middle = advance(trials[rest], t, x[rest], h / 2, halvings - 1)
+            y[rest] = advance(trials[rest], t + h / 2, middle, h / 2, halvings - 1)
+        return y
+
+    out = np.empty((len(start), len(times), start.shape[1]))
+    out[:, 0] = start
+    for i in intervals(times, label):
+        h = times[i + 1] - times[i]
+        out[:, i + 1] = advance(np.arange(len(start)), times[i], out[:, i], h, _HALVINGS)
+    return out
+
+
+def rk4(field: Field, start: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Integrate with the classical fourth-order method, one step a sample interval."""
+    out = np.empty((len(start), len(times), start.shape[1]))
+    out[:, 0] = start
+    for i in range(len(times) - 1):
+        t, h, x = times[i], times[i + 1] - times[i], out[:, i].copy()
+        a = field(t, x)
+        b = field(t + h / 2, x + h / 2 * a)
+        c = field(t + h / 2, x + h / 2 * b)
+        d = field(t + h, x + h * c)
+        out[:, i + 1] = x + h / 6 * (a + 2 * b + 2 * c + d)
+    return out
+
+
+def scipy_method(
+    method: str, field: Field, start: np.ndarray, times: np.ndarray, *, rtol: float, atol: float
+) -> np.ndarray:
+    """Integrate trial by trial with `scipy.integrate.solve_ivp`."""
+    trials = []
+    for x in start:
+        result = solve_ivp(
+            lambda t, x: field(t, x[None])[0],
+            (times[0], times[-1]), x, method, t_eval=times, rtol=rtol, atol=atol,
+        )  # fmt: skip
+        if not result.success:
+            raise FloatingPointError(f"{method} failed: {result.message}")
+        trials.append(result.y.T)
+    return np.stack(trials)

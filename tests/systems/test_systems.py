@@ -1,0 +1,76 @@
+"""What every built-in system promises."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import systems
+from systems.delay import DelaySystem
+
+NAMES = list(systems.available())
+
+
+def rate(system, x):
+    """dx/dt with the past, if any, equal to the present."""
+    return system(0.3, x, x) if isinstance(system, DelaySystem) else system(0.3, x)
+
+
+def small(name):
+    sizes = {"lorenz96": 5, "kuramoto_sivashinsky": 16}
+    return systems.get(name, **({"size": sizes[name]} if name in sizes else {}))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata(name):
+    system = systems.get(name)
+    assert system.name == name and system.description and "\n" not in system.description
+    assert (system.lyapunov is None) != (system.period is None)
+    timescale = system.period or 1 / system.lyapunov
+    assert 30 <= timescale / system.dt <= 250
+    assert copy.deepcopy(system).parameters == system.parameters
+    assert name in repr(system)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_field_is_batched_and_keeps_the_dtype(name):
+    system = small(name)
+    x = torch.as_tensor(system.starts(6, seed=1))
+    together = rate(system, x.reshape(2, 3, -1)).reshape(6, -1)
+    one_by_one = torch.stack([rate(system, row) for row in x])
+    torch.testing.assert_close(together, one_by_one, rtol=1e-13, atol=1e-13)
+    assert rate(system, x.float()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient_of_the_field(name):
+    system = small(name)
+    x = torch.as_tensor(system.starts(2, seed=2) + 0.01).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: rate(system, x), x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_short_simulation(name):
+    system = replace(small(name), transient=0.0)
+    ds = system.simulate(trials=2, duration=20 * system.dt, seed=9)
+    assert ds.trajectory.shape == (2, 20, system.size)
+    np.testing.assert_array_equal(ds.trajectory[:, 0], system.starts(2, seed=9))
+    again = system.simulate(duration=20 * system.dt, start=ds.trajectory[:, 0])
+    np.testing.assert_array_equal(again.trajectory, ds.trajectory)
+
+
+def test_wrong_names():
+    with pytest.raises(ValueError, match="did you mean 'lorenz63'"):
+        systems.get("lorentz63")
+    with pytest.raises(ValueError, match="name"):
+        systems.get(63)
+    with pytest.raises(ValueError, match="did you mean 'rho'"):
+        systems.get("lorenz63", rh=1.0)
+    with pytest.raises(ValueError, match="rho"):
+        systems.get("lorenz63", rho=float("nan"))
+    with pytest.raises(ValueError, match="size"):
+        systems.get("lorenz96", size=3)
+    with pytest.raises(ValueError, match="size"):
+        systems.get("kuramoto_sivashinsky", size=33)
