@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from rnnbias import files, metrics
 from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop, segments
@@ -242,6 +243,28 @@ class Fit:
         ahead = self.frame.restore(closed_loop(self.network, self.frame, standard, steps))
         return self._labelled("forecast", ahead, np.arange(1, steps + 1) * data.dt, "free-running forecast")
 
+    def free_map(
+        self, context: xr.Dataset | xr.DataArray | ArrayLike
+    ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """The map that `forecast` iterates, for dynamical analysis, and its state after `context`.
+
+        Its state is (rates, standardised inputs), (trial, unit + state); the map is differentiable and
+        batched, as `metrics.largest_exponent` wants it. Only for `horizon` 1.
+        """
+        if self.frame.horizon != 1:
+            raise ValueError(f"free_map needs a fit with horizon=1, got horizon={self.frame.horizon}")
+        network, frame = self.network, self.frame
+
+        def step(state: Tensor) -> Tensor:
+            rate, now = state[:, : network.units], state[:, network.units :]
+            then = frame.predict(now, network.read(rate))
+            return torch.cat([network.advance(rate, network.external(then))[1], then], 1)
+
+        standard = frame.standardise(self._read(context).values, network.start)
+        with torch.no_grad():
+            rate = network(standard).rate[:, -1]
+        return step, torch.cat([rate, standard[:, -1]], 1)
+
     def score(
         self,
         test: xr.Dataset | xr.DataArray | ArrayLike,
@@ -382,7 +405,7 @@ def _split(values: np.ndarray, holdout: float, washout: int, horizon: int) -> tu
 class _ValidTime:
     """Median valid time of free runs through the held-out data, for the progress bar and the history."""
 
-    def __init__(self, held: torch.Tensor, frame: Frame, data: Recording, washout: int) -> None:
+    def __init__(self, held: Tensor, frame: Frame, data: Recording, washout: int) -> None:
         context = max(washout, frame.horizon)
         steps = max(1, (held.shape[1] - context) // 2)
         firsts = np.linspace(0, held.shape[1] - context - steps, _WINDOWS).astype(int)

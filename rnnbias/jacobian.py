@@ -59,23 +59,24 @@ def bias_jacobian(network: RNN, trace: Trace, washout: int = 0, tolerance: float
     slope = _slopes(network, trace)
     trials, times, units = slope.shape
     fan, outputs = network.fan, network.outputs
+    late_sum, late_difference = (f(slope[:, washout:], fan) for f in (pairs.gather, pairs.difference))
     matrix = slope.new_empty(trials, times - washout, outputs, units // fan)
     depth, dropped = 0, 0.0
     for o in range(outputs):
-        column = pairs.oppose(network.readout[o], fan)
-        adjoint = column * slope[:, washout:]
-        total = pairs.difference(adjoint, fan).clone()
-        carry = column.expand_as(adjoint) if network.alpha else None
+        column = network.readout[o]
+        total = column * late_sum
+        folded = column * late_difference
+        carry = pairs.oppose(column, fan).expand(trials, times - washout, units) if network.alpha else None
         scale = float(total.abs().max()) or 1.0
         for k in range(1, times):
-            first = max(k - washout, 0)
+            first = max(k - washout, 0)  # earlier outputs have no bias k steps before them
             late = slice(first - max(k - 1 - washout, 0), None)
-            back = pairs.gather(adjoint[:, late], fan) @ network.recurrent
+            back = folded[:, late] @ network.recurrent
             if carry is not None:
                 back = back - network.alpha * carry[:, late]
                 carry = back
             adjoint = back * slope[:, washout + first - k : times - k]
-            term = pairs.difference(adjoint, fan)
+            term, folded = pairs.difference(adjoint, fan), pairs.gather(adjoint, fan)
             total[:, first:] += term
             depth, size = max(depth, k), float(term.abs().max()) / scale
             if size <= tolerance:
