@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -51,7 +52,7 @@ def configuration(fit: Fit) -> dict[str, object]:
             "activation": network.activation,
             "alpha": network.alpha,
             "beta": network.beta,
-            "recipe": network.recipe.to_dict(),
+            "recipe": _plain(network.recipe.to_dict()),
         },
         "learned": network.learned,
         "output": fit.frame.output,
@@ -65,9 +66,14 @@ def configuration(fit: Fit) -> dict[str, object]:
             "unit": about.unit,
             "unit_name": about.unit_name,
         },
-        "solver": fit.solver.to_dict(),
+        "solver": _plain(fit.solver.to_dict()),
         "settings": fit.settings,
     }
+
+
+def _plain(settings: dict[str, object]) -> dict[str, object]:
+    """Turn numpy's numbers into Python's, which JSON can hold."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in settings.items()}
 
 
 def describe(fit: Fit) -> xr.Dataset:
@@ -95,13 +101,15 @@ def describe(fit: Fit) -> xr.Dataset:
         references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
     )
     history = fit.history.rename({name: f"history_{name}" for name in fit.history.data_vars})
-    digests = {
-        "frozen": network.digests(),
-        "learned": {name: digest(value) for name, value in learned.items()},
-    }
-    return ds.merge(history, combine_attrs="override").assign_attrs(
-        format=_FORMAT, digests=json.dumps(digests)
-    )
+    ds = ds.merge(history, combine_attrs="override")
+    digests = {"frozen": network.digests(), "stored": _stored(ds)}
+    return ds.assign_attrs(format=_FORMAT, digests=json.dumps(digests))
+
+
+def _stored(ds: xr.Dataset) -> dict[str, str]:
+    """SHA-256 of everything that a file holds: each array, and the configuration."""
+    arrays = {str(name): digest(array.values) for name, array in ds.data_vars.items()}
+    return {**arrays, "config": hashlib.sha256(ds.attrs["config"].encode()).hexdigest()}
 
 
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> Path:
@@ -145,6 +153,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
         raise FileNotFoundError(f"path must name a file, got {str(path)!r}")
     try:
         with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
+            if opened.nbytes > path.stat().st_size:
+                raise ValueError("it declares more numbers than it holds")
             ds = opened.load()
     except Exception as error:
         raise ValueError(f"{str(path)!r} is not a readable netCDF-4 file ({error})") from error
@@ -154,7 +164,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
         )
     try:
         return _rebuild(ds, device)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"{str(path)!r} is damaged or was altered: {error}") from error
 
 
@@ -162,6 +172,10 @@ def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
     from rnnbias.fit import Fit  # fit imports files
 
     config, digests = json.loads(ds.attrs["config"]), json.loads(ds.attrs["digests"])
+    found, wanted = _stored(ds), digests["stored"]
+    for name in {**wanted, **found}:
+        if found.get(name) != wanted.get(name):
+            raise ValueError(f"the digest of {name} does not match")
     net, about = dict(config["network"]), dict(config["recording"])
     checks.whole("units", net["units"], at_least=1, at_most=_MOST_UNITS)
     states = checks.whole("inputs", net["inputs"], at_least=1, at_most=_MOST_STATES)
@@ -172,10 +186,7 @@ def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
         checks.array(name, ds[f"learned_{name}"].values, shape=shape)
     network = RNN(**{**net, "recipe": Recipe(**net["recipe"]), "device": device})
     for name, parameter in network.named_parameters():
-        value = ds[f"learned_{name}"].values
-        if digest(value) != digests["learned"][name]:
-            raise ValueError(f"the digest of the learned {name} does not match")
-        parameter.data.copy_(torch.from_numpy(value))
+        parameter.data.copy_(torch.from_numpy(ds[f"learned_{name}"].values))
     if network.digests() != digests["frozen"]:
         raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
     statistics = [

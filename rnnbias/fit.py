@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,20 +13,23 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+import systems
 from rnnbias import files, metrics
-from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop, segments
+from rnnbias.activations import ACTIVATIONS
+from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop
+from rnnbias.learning import Lesson, history
 from rnnbias.networks import RNN, learn_set
 from rnnbias.recordings import SHORTEST, Recording, read, record
-from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor, Ridge, Solver
+from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge, Solver
 from rnnbias.weights import Recipe
 from systems import System, checks
 from systems.labels import Labelled, dataset
 
 __all__ = ["Fit", "fit_system"]
 
-_LENGTH = 100  # outputs that count in one training segment
-_WINDOWS = 8  # held-out windows behind the valid time that the progress bar shows
-_PATIENCE = 4  # records without a better held-out loss before a solver stops
+_HIDDEN = {"gain": 0.9, "input_scale": 0.3}  # recipe where states may be hidden: the network must remember
+_HIDDEN_LEAK = (-0.7, 0.3)  # alpha and beta that go with it
+_ROUNDS = 4  # jitters tried for one memory
 
 
 def fit_system(
@@ -42,10 +46,10 @@ def fit_system(
     horizon: int = 1,
     output: str = "increment",
     activation: str = "tanh",
-    alpha: float = 0.0,
-    beta: float = 1.0,
+    alpha: float | None = None,
+    beta: float | None = None,
     washout: int = 50,
-    jitter: float = 0.0,
+    jitter: float | None = None,
     holdout: float = 0.1,
     device: str | torch.device = "cpu",
     progress: bool = True,
@@ -81,12 +85,15 @@ def fit_system(
         How many samples ahead the network predicts.
     output : str
         "increment" (the change over the horizon) or "state".
-    activation, alpha, beta
+    activation : str
         As in `RNN`.
+    alpha, beta : float, optional
+        The leak of `RNN`; default 0 and 1, or see Notes.
     washout : int
         Samples of true input before the outputs that count; shortened for short recordings.
-    jitter : float
-        Noise on the training inputs, in standard deviations; steadies free runs where states are hidden.
+    jitter : float, optional
+        Noise on the training inputs, in standard deviations, while the targets stay clean: the network learns
+        to come back to the data, which steadies its free runs. Default 0, or see Notes.
     holdout : float
         Fraction of the data held out for early stopping: whole trials where there are ten or more, otherwise
         the end of each.
@@ -106,6 +113,13 @@ def fit_system(
 
     Notes
     -----
+    With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen
+    by free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its
+    free runs stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error
+    tenfold at a time, while the free runs get better. A recording, which may hide states, is also tried with
+    gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3, and a system with `observed` states with these alone.
+    `Fit.settings["tried"]` lists what was tried.
+
     Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
     The same call with the same seed gives the same bits on the same machine.
 
@@ -124,67 +138,99 @@ def fit_system(
     if not isinstance(solver, Solver):
         raise TypeError(f"solver must be a Solver such as LevenbergMarquardt(), got {solver!r}")
     seed = checks.seed("seed", seed)
-    recipe = replace(recipe or solver.recipe, seed=seed)
+    if not isinstance(recipe, Recipe | None):
+        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
     checks.choice("output", output, OUTPUTS)
+    checks.choice("activation", activation, ACTIVATIONS)
     horizon = checks.whole("horizon", horizon, at_least=1)
     washout = checks.whole("washout", washout, at_least=0)
-    jitter = checks.number("jitter", jitter, at_least=0)
     holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
     samples = checks.whole("samples", samples, at_least=SHORTEST, at_most=10**7)
     device = _device(device)
-    checks.whole("units", units, at_least=recipe.units_per_row, at_most=10**5)
+    given = _Setting(
+        replace(recipe or solver.recipe, seed=seed),
+        0.0 if alpha is None else checks.number("alpha", alpha, at_least=-1, at_most=1),
+        1.0 if beta is None else checks.number("beta", beta, above=0),
+        0.0 if jitter is None else checks.number("jitter", jitter, at_least=0),
+    )
+    checks.whole("units", units, at_least=1, at_most=10**5)
+    RNN(given.recipe.units_per_row, 1, 1, recipe=given.recipe, learn=parts)
+    if units % given.recipe.units_per_row:
+        raise ValueError(f"units must be even under push-pull wiring, got {units}")
+    solver.check(parts)
 
-    if isinstance(system, str | System):
+    named = isinstance(system, str | System)
+    if named:
         data = record(system, samples=samples, dt=dt, seed=seed, observed=observed)
     else:
         data = read(system, dt, observed)
+    lesson = Lesson.of(data, output=output, horizon=horizon, washout=washout, holdout=holdout, device=device)
     states = len(data.states)
-    network = RNN(
-        units,
-        states,
-        states,
-        recipe=recipe,
-        learn=parts,
-        activation=activation,
-        alpha=alpha,
-        beta=beta,
-        device=device,
-    )
-    solver.check(network)
 
-    fitting, held = _split(data.values, holdout, washout, horizon)
-    frame = Frame.of(fitting, output, horizon)
-    like = network.start
-    shape = {"washout": _affordable(washout, fitting.shape[1], horizon), "length": _LENGTH}
-    train = segments(frame.standardise(fitting, like), frame, jitter=jitter, seed=seed, **shape)
-    held = frame.standardise(held, like)
-    shape["washout"] = _affordable(washout, held.shape[1], horizon)
-    monitor = Monitor(
-        network,
-        segments(held, frame, **shape),
-        _PATIENCE,
-        valid_time=_ValidTime(held, frame, data, shape["washout"]),
-        progress=progress,
-    )
-    before = network.digests()
-    solver.solve(network, train, monitor)
-    after = network.digests()
-    if before != after:
-        raise RuntimeError("frozen weights have changed during learning; please report this")
-    return Fit(
-        network,
-        frame,
-        data._replace(values=data.values[:0]),
-        solver,
-        _history(monitor, data.unit_name),
-        {
+    def attempt(setting: _Setting, tried: list[dict[str, float]]) -> Fit:
+        network = RNN(
+            units, states, states, recipe=setting.recipe, learn=parts, activation=activation,
+            alpha=setting.alpha, beta=setting.beta, device=device,
+        )  # fmt: skip
+        monitor = lesson.learn(network, solver, jitter=setting.jitter, seed=seed, progress=progress)
+        settings = {
             "samples": int(np.prod(data.values.shape[:2])),
             "washout": washout,
-            "jitter": jitter,
+            "jitter": setting.jitter,
             "holdout": holdout,
             "interrupted": int(monitor.interrupted),
-        },
+            "tried": tried,
+        }
+        empty = data._replace(values=data.values[:0])
+        return Fit(network, lesson.frame, empty, solver, history(monitor, data.unit_name), settings)
+
+    automatic = all(x is None for x in (recipe, alpha, beta, jitter)) and isinstance(
+        solver, LevenbergMarquardt
     )
+    if not automatic:
+        return attempt(given, [])
+    hidden = _Setting(replace(given.recipe, **_HIDDEN), *_HIDDEN_LEAK, 0.0)
+    if not named:
+        return _search(lesson, attempt, [given, hidden])
+    whole = observed is None or states == len(
+        systems.get(system).states if isinstance(system, str) else system.states
+    )
+    return _search(lesson, attempt, [given if whole else hidden])
+
+
+class _Setting(NamedTuple):
+    """What the search varies."""
+
+    recipe: Recipe
+    alpha: float
+    beta: float
+    jitter: float
+
+
+def _search(
+    lesson: Lesson, attempt: Callable[[_Setting, list[dict[str, float]]], Fit], starts: list[_Setting]
+) -> Fit:
+    """Return the fit with the best free runs through the held-out data.
+
+    From each start the jitter rises, from none to the size of the network's own error at one step and then
+    tenfold, while the free runs get better. The first fit whose free runs all stay valid is taken at once.
+    """
+    best, least, tried = None, np.inf, []
+    for setting in starts:
+        last = np.inf
+        for _ in range(_ROUNDS):
+            fit = attempt(setting, tried)
+            error, valid = lesson.free_runs.judge(fit.network)
+            tried.append({**setting._asdict(), "recipe": setting.recipe.to_dict(), "free_run_error": error})
+            if error < least:
+                best, least = fit, error
+            if valid or fit.settings["interrupted"]:
+                return replace(best, settings={**best.settings, "interrupted": fit.settings["interrupted"]})
+            if error >= last:
+                break
+            last = error
+            setting = setting._replace(jitter=10 * setting.jitter or lesson.step_error(fit.network))
+    return best
 
 
 @dataclass(frozen=True)
@@ -286,8 +332,8 @@ class Fit:
         context = checks.whole("context", context, at_least=self.frame.horizon)
         longest = data.values.shape[1] - context - 1
         if steps is None:
-            steps = min(round(20 * self.recording.unit / data.dt), longest)
-        steps = checks.whole("steps", steps, at_least=1)
+            steps = max(4, min(max(20, round(20 * self.recording.unit / data.dt)), longest))
+        steps = checks.whole("steps", steps, at_least=4)
         if steps > longest:
             raise ValueError(
                 f"test must have at least context + steps + 1 = {context + steps + 1} samples, got "
@@ -303,7 +349,7 @@ class Fit:
         found = metrics.valid_time(
             forecast, truth, scale, self.recording.unit, tuple(threshold), units=self.recording.unit_name
         )
-        horizon = min(self.recording.unit, steps * data.dt)
+        horizon = min(max(self.recording.unit, data.dt), steps * data.dt)
         found["nrmse"] = metrics.nrmse(forecast, truth, scale, horizon)
         found["divergence_rate"] = metrics.divergence_rate(forecast, mean, scale)
         found["constant_rate"] = metrics.constant_rate(forecast, scale)
@@ -321,7 +367,7 @@ class Fit:
         return files.save(self, path)
 
     def __repr__(self) -> str:
-        held = float(self.history.held_out_loss.min()) ** 0.5
+        held = float(np.fmin.reduce(self.history.held_out_loss.values, initial=np.inf)) ** 0.5
         return (
             f"<Fit of {self.recording.name!r}: {self.network.units} units, {self.network.learned} learned numbers "
             f"({', '.join(self.network.learn)}), {type(self.solver).__name__}, held-out error {held:.2e}>"
@@ -338,9 +384,11 @@ class Fit:
     def _read(self, source: xr.Dataset | xr.DataArray | ArrayLike) -> Recording:
         """Read data of the kind that was learned; any length, but the same states and step."""
         plain = not isinstance(source, xr.Dataset | xr.DataArray)
-        data = read(source, self.recording.dt if plain else None, shortest=1)
+        timed = not plain and "time" in source.coords and source.sizes.get("time", 0) > 1
+        dt = None if timed else self.recording.dt
+        data = read(source, dt, shortest=1)
         if not plain and len(data.states) > len(self.recording.states):
-            data = read(source, observed=self.recording.states, shortest=1)
+            data = read(source, dt, self.recording.states, shortest=1)
         if plain and len(data.states) == len(self.recording.states):
             data = data._replace(states=self.recording.states)
         if data.states != self.recording.states:
@@ -375,74 +423,8 @@ def _device(device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"device must be one that torch knows, such as 'cpu' or 'cuda', got {device!r}"
-        ) from error
+        raise ValueError(f"device must be one that torch knows: 'cpu' or 'cuda', got {device!r}") from error
+    checks.choice("device", found.type, ("cpu", "cuda"))
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'cuda' must be available, but torch sees no CUDA device")
     return found
-
-
-def _affordable(washout: int, samples: int, horizon: int) -> int:
-    """The washout that a trial of this length can spare: at most a third of it."""
-    return min(washout, max(0, (samples - horizon) // 3))
-
-
-def _split(values: np.ndarray, holdout: float, washout: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split into training and held-out data; held-out ends of trials keep their washout before them."""
-    trials, samples, _ = values.shape
-    if trials >= 10:
-        kept = trials - max(1, round(holdout * trials))
-        return values[:kept], values[kept:]
-    kept = samples - max(round(holdout * samples), horizon + 8)
-    if kept < horizon + 16:
-        raise ValueError(
-            f"the recording must be longer than {samples} samples for horizon {horizon}: too short"
-        )
-    return values[:, :kept], values[:, max(0, kept - washout) :]
-
-
-class _ValidTime:
-    """Median valid time of free runs through the held-out data, for the progress bar and the history."""
-
-    def __init__(self, held: Tensor, frame: Frame, data: Recording, washout: int) -> None:
-        context = max(washout, frame.horizon)
-        steps = max(1, (held.shape[1] - context) // 2)
-        firsts = np.linspace(0, held.shape[1] - context - steps, _WINDOWS).astype(int)
-        windows = torch.cat([held[:, f : f + context + steps] for f in sorted(set(firsts))])[:_WINDOWS]
-        self.frame, self.context, self.truth = frame, windows[:, :context], windows[:, context:]
-        self.unit = data.dt / data.unit
-
-    def __call__(self, network: RNN) -> float:
-        ahead = closed_loop(network, self.frame, self.context, self.truth.shape[1])
-        good = (ahead - self.truth).square().mean(-1).sqrt() <= 0.4
-        return float(good.cumprod(1).sum(1).to(torch.float64).median()) * self.unit
-
-
-def _history(monitor: Monitor, unit_name: str) -> xr.Dataset:
-    names = {name for entry in monitor.records for name in entry} - {"iteration"}
-    meaning = {
-        "loss": ("1", "mean squared training error"),
-        "held_out_loss": ("1", "mean squared error on held-out data"),
-        "valid_time": (unit_name, "median valid time on held-out data (threshold 0.4)"),
-        "damping": ("1", "damping relative to the largest singular value"),
-        "gain_ratio": ("1", "actual over predicted reduction"),
-        "depth": ("1", "terms of the adjoint recursion"),
-        "ridge": ("1", "ridge"),
-    }
-    return dataset(
-        {
-            name: Labelled(
-                "iteration", [entry.get(name, np.nan) for entry in monitor.records], *meaning[name]
-            )
-            for name in meaning
-            if name in names
-        },
-        {
-            "iteration": Labelled(
-                "iteration", [entry["iteration"] for entry in monitor.records], "1", "iteration"
-            )
-        },
-        title="history of learning",
-        config={},
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ def record(system: str | System, *, samples: int, dt: float | None, seed: int, o
     """Simulate one trial of `samples` + 1 samples of a system after its transient."""
     system = systems.get(system) if isinstance(system, str) else system
     step = system.dt if dt is None else checks.number("dt", dt, above=0)
-    names = [observed] if isinstance(observed, str) else observed
+    names = None if observed is None else _names(observed)
     data = system.simulate(duration=(samples + 1) * step, dt=step, seed=seed, observed=names)
     return read(data)._replace(name=system.name)
 
@@ -56,8 +57,8 @@ def read(
     such variable, or several over `time` (and `trial`), which become the states. An array is (time,),
     (time, state) or (trial, time, state). `observed` selects states by name.
 
-    Raises TypeError or ValueError, naming the trouble, for missing or uneven times, NaN, constant states,
-    too few samples, and unknown names.
+    Raises TypeError or ValueError, naming the trouble, for missing or uneven times, NaN, too few samples,
+    and unknown or doubled names.
 
     >>> read(np.random.default_rng(0).normal(size=(60, 2)), dt=0.5).states
     ('x0', 'x1')
@@ -76,6 +77,12 @@ def read(
         raise ValueError(
             f"a recording must have at least {shortest} samples, got {found.values.shape[1]}: too short"
         )
+    if not found.values.size:
+        raise ValueError(
+            f"a recording must have a trial and a state, got (trial, time, state) of {found.values.shape}"
+        )
+    if len(set(found.states)) < len(found.states):
+        raise ValueError(f"states must have distinct names, got {list(found.states)}")
     return found
 
 
@@ -112,10 +119,11 @@ def _from_xarray(array: xr.DataArray, dt: float | None) -> Recording:
     labels = array[others[0]].values if others[0] in array.coords else range(array.sizes[others[0]])
     step, time_units = _step(array, dt)
     unit, unit_name = 1.0, "1" if time_units == "1" else time_units
-    if array.attrs.get("lyapunov"):
-        unit, unit_name = 1 / float(array.attrs["lyapunov"]), "Lyapunov times"
-    elif array.attrs.get("period"):
-        unit, unit_name = float(array.attrs["period"]), "periods"
+    exponent, period = (checks.number(key, array.attrs.get(key, 0)) for key in ("lyapunov", "period"))
+    if exponent > 0:
+        unit, unit_name = 1 / exponent, "Lyapunov times"
+    elif period > 0:
+        unit, unit_name = period, "periods"
     default = [str(array.attrs.get("units", "1"))] * array.sizes[others[0]]
     return Recording(
         values=checks.array("the recording", array.values, ndim=3),
@@ -132,7 +140,7 @@ def _from_xarray(array: xr.DataArray, dt: float | None) -> Recording:
 
 
 def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
-    """The sampling step and its units, from the time coordinate or from `dt`."""
+    """The sampling step and its units, from the time coordinate or from `dt` where there is none to see."""
     if "time" not in array.coords:
         if dt is None:
             raise ValueError("dt must be given where the recording has no time coordinate")
@@ -141,6 +149,8 @@ def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
     if np.issubdtype(times.dtype, np.datetime64) or np.issubdtype(times.dtype, np.timedelta64):
         times, units = (times - times[0]) / np.timedelta64(1, "s"), "s"
     times = checks.array("time", times, ndim=1)
+    if len(times) < 2 and dt is not None:
+        return checks.number("dt", dt, above=0), units
     if len(times) < 2:
         raise ValueError(
             f"a recording must have at least {SHORTEST} samples in time, got {len(times)}: too short"
@@ -178,12 +188,15 @@ def _from_array(values: object, dt: float) -> Recording:
 
 
 def _select(found: Recording, observed: object) -> Recording:
-    names = [observed] if isinstance(observed, str) else list(observed)
-    if not names:
-        raise ValueError("observed must name at least one state, got none")
-    chosen = [found.states.index(checks.choice("observed", name, found.states)) for name in names]
+    chosen = [found.states.index(checks.choice("observed", name, found.states)) for name in _names(observed)]
     return found._replace(
         values=found.values[..., chosen],
         states=tuple(found.states[k] for k in chosen),
         state_units=tuple(found.state_units[k] for k in chosen),
     )
+
+
+def _names(observed: object) -> list[str]:
+    if not isinstance(observed, Iterable) or not observed:
+        raise ValueError(f"observed must be a name or a list of names, got {observed!r}")
+    return [observed] if isinstance(observed, str) else list(observed)

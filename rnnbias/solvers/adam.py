@@ -50,7 +50,7 @@ class Adam(Solver):
         checks.number("clip", self.clip, above=0)
         checks.seed("seed", self.seed)
 
-    def check(self, network: RNN) -> None:
+    def check(self, learn: tuple[str, ...]) -> None:
         """Adam learns anything."""
 
     def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:

@@ -94,8 +94,8 @@ class Solver(ABC):
     recipe: ClassVar[Recipe]
 
     @abstractmethod
-    def check(self, network: RNN) -> None:
-        """Raise ValueError where this solver cannot learn what `network.learn` names."""
+    def check(self, learn: tuple[str, ...]) -> None:
+        """Raise ValueError where this solver cannot learn the parts that `learn` names."""
 
     @abstractmethod
     def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:

@@ -74,11 +74,11 @@ class LevenbergMarquardt(Solver):
         checks.number("tolerance", self.tolerance, at_least=0)
         checks.number("memory", self.memory, above=0)
 
-    def check(self, network: RNN) -> None:
+    def check(self, learn: tuple[str, ...]) -> None:
         """The Jacobian is that of the biases."""
-        if network.learn != ("bias",):
+        if learn != ("bias",):
             raise ValueError(
-                f"solver LevenbergMarquardt needs learn='bias', got learn={set(network.learn)}; use Adam"
+                f"solver LevenbergMarquardt needs learn='bias', got learn={set(learn)}; use Adam"
             )
 
     @torch.no_grad()

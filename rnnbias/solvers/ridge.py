@@ -37,10 +37,10 @@ class Ridge(Solver):
         if self.ridge is not None:
             checks.number("ridge", self.ridge, at_least=0)
 
-    def check(self, network: RNN) -> None:
+    def check(self, learn: tuple[str, ...]) -> None:
         """Only the readout is linear in the output."""
-        if network.learn != ("readout",):
-            raise ValueError(f"solver Ridge needs learn='readout', got learn={set(network.learn)}")
+        if learn != ("readout",):
+            raise ValueError(f"solver Ridge needs learn='readout', got learn={set(learn)}")
 
     @torch.no_grad()
     def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:

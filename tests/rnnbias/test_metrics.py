@@ -91,9 +91,7 @@ def test_valid_time_of_an_exponentially_growing_error(rate):
     first, threshold = 1e-5, np.array([0.3, 0.4, 0.5])
     truth = series(np.zeros((4000, 3)), dt=0.01)
     growth = first * np.exp(rate * truth.time)
-    ds = metrics.valid_time(
-        truth + growth, truth, per_state(1.0, 1.0, 1.0), unit=1 / rate, threshold=threshold
-    )
+    ds = metrics.valid_time(truth + growth, truth, per_state(1.0, 1.0, 1.0), unit=1 / rate, threshold=threshold)
     assert ds.valid_time.dims == ("threshold",)
     lyapunov_times = np.log(threshold / first)
     # the first sample beyond the threshold: at most one step late
@@ -105,9 +103,7 @@ def test_valid_time_of_an_exponentially_growing_error(rate):
 @pytest.mark.parametrize(("good", "valid"), [(0, 0.0), (1, 0.1), (7, 0.7), (10, 1.0)])
 def test_valid_time_counts_the_good_steps_from_the_first_forecast_sample(good, valid):
     truth = series(np.zeros((10, 1)), dt=0.1)
-    ds = metrics.valid_time(
-        truth + series((np.arange(10) >= good)[:, None] * 1.0, dt=0.1), truth, ONE, 1.0, 0.4
-    )
+    ds = metrics.valid_time(truth + series((np.arange(10) >= good)[:, None] * 1.0, dt=0.1), truth, ONE, 1.0, 0.4)
     assert ds.valid_time.item() == pytest.approx(valid)
     assert ds.censored.item() == (good == 10)
     assert ds.valid_time.dims == () and ds.threshold.item() == 0.4
@@ -239,8 +235,7 @@ def test_divergence_is_the_stated_formula_over_all_cells_and_the_overflow():
     model[:3, 0] = np.nan, np.inf, -np.inf
     scale = np.array([0.5, 2.0])
     edges = [
-        np.linspace(x.min() - margin * s, x.max() + margin * s, bins + 1)
-        for x, s in zip(truth.T, scale, strict=True)
+        np.linspace(x.min() - margin * s, x.max() + margin * s, bins + 1) for x, s in zip(truth.T, scale, strict=True)
     ]
 
     def probabilities(x):
@@ -637,9 +632,7 @@ SCORES = {
     "valid_time": lambda forecast, truth, scale: metrics.valid_time(forecast, truth, scale, 1.0),
     "nrmse": lambda forecast, truth, scale: metrics.nrmse(forecast, truth, scale, 1.0),
     "state_space_divergence": metrics.state_space_divergence,
-    "mixture_divergence": lambda model, truth, scale: metrics.mixture_divergence(
-        model, truth, scale, samples=10
-    ),
+    "mixture_divergence": lambda model, truth, scale: metrics.mixture_divergence(model, truth, scale, samples=10),
 }
 
 
@@ -654,9 +647,7 @@ def test_wrong_arguments_are_named(name):
         score(LONG, LONG, 1.0)
     with pytest.raises(ValueError, match=rf"{first} must have the dimension 'time'.*is 'tme' a mis"):
         score(LONG.rename(time="tme"), LONG, SCALE)
-    with pytest.raises(
-        ValueError, match=r"truth must have the dimension 'state', got dimensions \('trial', 'time'\)"
-    ):
+    with pytest.raises(ValueError, match=r"truth must have the dimension 'state', got dimensions \('trial', 'time'\)"):
         score(LONG, LONG.isel(state=0), SCALE)
     with pytest.raises(ValueError, match=f"truth must have no dimension that {first} lacks, got .'trail'"):
         score(LONG, LONG.rename(trial="trail"), SCALE)
@@ -674,13 +665,9 @@ def test_wrong_arguments_are_named(name):
         score(LONG, LONG, abs(LONG[0]) + 1)
     with pytest.raises(ValueError, match=f"truth must be as long as {first} over 'time', got 199 and 200"):
         score(LONG, LONG.isel(time=slice(1, None)), SCALE)
-    with pytest.raises(
-        ValueError, match=f"truth must have the labels of {first} over 'trial', got 1..2 and 0..1"
-    ):
+    with pytest.raises(ValueError, match=f"truth must have the labels of {first} over 'trial', got 1..2 and 0..1"):
         score(LONG.assign_coords(trial=[0, 1]), LONG.assign_coords(trial=[1, 2]), SCALE)
-    with pytest.raises(
-        ValueError, match=f"scale must have the labels of {first} over 'state', got 'y'..'x' and"
-    ):
+    with pytest.raises(ValueError, match=f"scale must have the labels of {first} over 'state', got 'y'..'x' and"):
         score(LONG.assign_coords(state=["x", "y"]), LONG, SCALE.assign_coords(state=["y", "x"]))
     with pytest.raises(ValueError, match=f"{first} must not be empty"):
         score(LONG.isel(trial=[]), LONG, SCALE)

@@ -81,9 +81,7 @@ def test_noise_is_in_units_of_the_spread_and_leaves_the_clean_trajectory():
     system = decay(field=lambda t, x, p: (-100 * x[..., 1], 0.01 * x[..., 0]), draw=box([100, 0], 0))
     clean, noisy = (system.simulate(trials=4, duration=300, noise=level, seed=7) for level in (0, 0.2))
     hiss = (noisy - clean).trajectory
-    np.testing.assert_allclose(
-        hiss.std(["trial", "time"]), 0.2 * clean.trajectory.std(["trial", "time"]), rtol=0.03
-    )
+    np.testing.assert_allclose(hiss.std(["trial", "time"]), 0.2 * clean.trajectory.std(["trial", "time"]), rtol=0.03)
     assert abs(np.corrcoef(hiss[0, :, 0], hiss[1, :, 0])[0, 1]) < 0.1
 
 

@@ -30,9 +30,7 @@ def test_figure_eight_follows_its_formula_and_attracts_from_afar():
 def test_lissajous(a, b, delta):
     ds = systems.get("lissajous", a=a, b=b, delta=delta).simulate(duration=0.2)
     s = 2 * np.pi * ds.time.values
-    np.testing.assert_allclose(
-        ds.trajectory[0], np.stack([np.sin(a * s + delta), np.sin(b * s)], 1), atol=1e-9
-    )
+    np.testing.assert_allclose(ds.trajectory[0], np.stack([np.sin(a * s + delta), np.sin(b * s)], 1), atol=1e-9)
 
 
 def test_outline_passes_through_its_points_at_chord_times():

@@ -46,9 +46,7 @@ def test_exponent_of_mackey_glass():
         slope = p.beta * (1 + (1 - p.n) * power) / (1 + power) ** 2
         return torch.stack([p.beta * y / (1 + power), slope * w], dim=-1) - p.gamma * state
 
-    both = DelaySystem(
-        name="tangent", states=["x", "v"], parameters=glass.parameters, field=field, delay="tau"
-    )
+    both = DelaySystem(name="tangent", states=["x", "v"], parameters=glass.parameters, field=field, delay="tau")
     start = np.stack([np.linspace(0.3, 0.8, 16), np.full(16, 1e-100)], axis=1)
     v = np.abs(both.solve(start, np.arange(0.0, 4001.0))[..., 1])
     growth = np.log(v[:, -60:].max(1) / v[:, 940:1000].max(1)) / 3001

@@ -4,9 +4,7 @@ from systems import System, get, measure
 
 
 def test_exponent_of_a_saddle():
-    saddle = System(
-        name="saddle", states=["x", "y"], field=lambda t, x, p: (0.5 * x[..., 0], -2 * x[..., 1]), dt=0.1
-    )
+    saddle = System(name="saddle", states=["x", "y"], field=lambda t, x, p: (0.5 * x[..., 0], -2 * x[..., 1]), dt=0.1)
     exponent, error = measure.lyapunov(saddle, 20.0)
     assert exponent == pytest.approx(0.5, abs=1e-4) and error < 1e-4
 

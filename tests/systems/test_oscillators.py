@@ -39,9 +39,7 @@ def test_weak_van_der_pol_is_a_circle_of_radius_two():
     mu = 0.1
     system = systems.get("van_der_pol", mu=mu)
     assert system.period is None
-    assert measure.period(system, cycles=2, longest=150) == pytest.approx(
-        2 * np.pi * (1 + mu**2 / 16), abs=1e-4
-    )
+    assert measure.period(system, cycles=2, longest=150) == pytest.approx(2 * np.pi * (1 + mu**2 / 16), abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["fitzhugh_nagumo", "brusselator"])

@@ -21,9 +21,7 @@ def test_normal_modes_of_small_swings():
         start = [[np.sin(angle[0]), np.cos(angle[0]), np.sin(angle[1]), np.cos(angle[1]), 0, 0]]
         times = np.arange(100) * 0.02
         swing = pendulum.solve(start, times)[0, :, 0]
-        np.testing.assert_allclose(
-            swing, 1e-4 * np.cos(np.sqrt(9.81 * (2 - sign * np.sqrt(2))) * times), atol=1e-9
-        )
+        np.testing.assert_allclose(swing, 1e-4 * np.cos(np.sqrt(9.81 * (2 - sign * np.sqrt(2))) * times), atol=1e-9)
 
 
 def test_too_little_energy_is_refused():

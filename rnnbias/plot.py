@@ -1,0 +1,221 @@
+"""Figures from labelled results: one function a figure, the words on the axes from the data's own attributes.
+
+traces          forecasts against the truth, state by state, with the valid time marked
+attractors      free runs side by side
+valid_time      valid time against the count of learned numbers
+
+Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
+Okabe and Ito (2008), which colour-blind readers tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+__all__ = ["attractors", "traces", "valid_time"]
+
+_BLACK, _GREY = "#000000", "#8c8c8c"
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
+_MARKERS = "osD^vP*X<>"
+_PANEL = 2.7  # inches
+
+
+def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
+    """Draw forecasts over the truth, a column a learner and a row a state; a line marks the valid time.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        `trace` (learner, time, state), `truth` (time, state) and `valid_time` (learner), this in the units of
+        the time coordinate.
+    axes : array of Axes, optional
+        (state, learner).
+
+    Returns
+    -------
+    The axes, (state, learner).
+    """
+    rows, columns = data.sizes["state"], data.sizes["learner"]
+    axes = _grid(axes, rows, columns, (1.2 * _PANEL, 0.55 * _PANEL), sharex=True, sharey="row")
+    for i, state in enumerate(data.state.values):
+        truth = data.truth.sel(state=state)
+        for j, learner in enumerate(data.learner.values):
+            ax, valid = axes[i, j], float(data.valid_time.sel(learner=learner))
+            ax.plot(data.time, truth, color=_BLACK, lw=1.4, label="truth")
+            run = data.trace.sel(learner=learner, state=state)
+            ax.plot(data.time, run, color=_COLOURS[1], lw=1.1, label="forecast")
+            ax.axvline(valid, color=_COLOURS[0], lw=1.2, ls="--", label="valid time")
+            ax.set(xlim=(0, float(data.time[-1])), ylim=_frame(truth))
+            _bare(ax)
+            if i == 0:
+                ax.set_title(f"{learner}: {valid:.1f}", fontsize=10)
+            if j == 0:
+                ax.set_ylabel(_with_units(str(state), _units_of(data, state)))
+            if i == rows - 1:
+                ax.set_xlabel(f"time ({data.time.attrs.get('units', '1')})")
+    if (figure := axes[0, 0].figure) is not None:
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize=9)
+    return axes
+
+
+def attractors(data: xr.DataArray, axes: Sequence[Axes] | NDArray | None = None, lag: int = 15) -> NDArray:
+    """Draw free runs side by side in the plane of the first and the last state.
+
+    Parameters
+    ----------
+    data : xarray.DataArray
+        (learner, time, state); the first learner, usually the truth, sets the frame and is drawn in black.
+        Where there is one state, it is drawn against itself `lag` samples before.
+    axes : sequence of Axes, optional
+        One a learner.
+    lag : int
+        See above.
+
+    Returns
+    -------
+    The axes, (learner,).
+    """
+    count = data.sizes["learner"]
+    columns = min(count, 6)
+    if axes is None:
+        axes = _grid(None, -(-count // columns), columns, (0.85 * _PANEL, 0.9 * _PANEL)).ravel()
+    axes = np.asarray(axes).ravel()
+    first, last = str(data.state.values[0]), str(data.state.values[-1])
+    labels = [_with_units(name, _units_of(data, name)) for name in (first, last)]
+    if first == last:
+        labels[0] = f"{first}, {lag} samples before"
+        x, y = data.sel(state=first)[:, :-lag], data.sel(state=last)[:, lag:]
+    else:
+        x, y = data.sel(state=first), data.sel(state=last)
+    for j, learner in enumerate(data.learner.values):
+        ax = axes[j]
+        _orbit(ax, x[j].values, y[j].values, _frame(x[0]), _frame(y[0]), _COLOURS[0] if j else _BLACK)
+        ax.set_title(str(learner), fontsize=10)
+        left, bottom = j % columns == 0, j + columns >= count
+        ax.set(xlabel=labels[0] if bottom else "", ylabel=labels[1] if left else "")
+        ax.tick_params(labelleft=left, labelbottom=bottom)
+        _bare(ax)
+    for ax in axes[count:]:
+        ax.set_visible(False)
+    return axes[:count]
+
+
+def valid_time(data: xr.Dataset, axes: Axes | None = None) -> Axes:
+    """Draw the valid time against the count of learned numbers.
+
+    Points are medians, thick bars the quartiles over all windows, thin bars the range of the medians over
+    seeds. Learners of nearly equal count stand side by side; those that learn nothing are horizontal lines.
+    Points of learners whose `role` is "biases only" are filled.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        `valid_time` (seed, learner, window) and `learned` (seed, learner), NaN where there is no value; the
+        coordinate `role` (learner) if it is known.
+    axes : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    The axes.
+    """
+    if axes is None:
+        _, axes = plt.subplots(figsize=(8.4, 4.6), layout="constrained")
+    medians = data.valid_time.median("window")
+    kept = [name for name in data.learner.values if np.isfinite(medians.sel(learner=name)).any()]
+    counts = {name: float(data.learned.sel(learner=name).max()) for name in kept}
+    places = _side_by_side({name: n for name, n in counts.items() if n > 0})
+
+    def filled(name: str) -> bool:
+        return "role" in data.coords and data.role.sel(learner=name).item() == "biases only"
+
+    for k, (name, place) in enumerate(places.items()):
+        every, seeds = data.valid_time.sel(learner=name), medians.sel(learner=name)
+        centre, colour = float(seeds.median()), _COLOURS[k % len(_COLOURS)]
+        axes.vlines(place, *np.nanquantile(every, [0.25, 0.75]), color=colour, lw=4, alpha=0.35)
+        axes.vlines(place, float(seeds.min()), float(seeds.max()), color=colour, lw=1.2)
+        label = f"{name} ({counts[name]:,.0f}): {centre:.1f}"
+        look = {"ms": 8, "mew": 1.6, "mfc": colour if filled(name) else "white", "clip_on": False}
+        axes.plot(place, centre, _MARKERS[k % len(_MARKERS)], color=colour, ls="", label=label, **look)
+    for k, name in enumerate(name for name in kept if counts[name] == 0):
+        centre = float(medians.sel(learner=name).median())
+        style = ("--", ":", "-.")[k % 3]
+        axes.axhline(centre, color=_GREY, ls=style, lw=1.2, label=f"{name}: {centre:.1f}", zorder=0)
+    if places:
+        axes.set_xlim(min(places.values()) / 1.4, max(places.values()) * 1.4)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("learned numbers")
+    axes.set_ylabel(f"valid time ({data.valid_time.attrs.get('units', '1')})")
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda k: -float(labels[k].rsplit(":", 1)[1]))
+    axes.legend(
+        [handles[k] for k in order], [labels[k] for k in order],
+        loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9,
+    )  # fmt: skip
+    _bare(axes)
+    return axes
+
+
+def _grid(axes: object, rows: int, columns: int, panel: tuple[float, float], **shared: bool | str) -> NDArray:
+    """Return `axes` as (rows, columns), or make them, each of size `panel` in inches."""
+    if axes is not None:
+        return np.asarray(axes, dtype=object).reshape(rows, columns)
+    size = (columns * panel[0] + 0.6, rows * panel[1] + 0.7)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **shared)[1]
+
+
+def _orbit(ax: Axes, x: NDArray, y: NDArray, wide: tuple[float, float], high: tuple[float, float], colour: str) -> None:
+    """Draw an orbit in a frame: a point where it stands still, a word where it is not in the frame."""
+    inside = (x > wide[0]) & (x < wide[1]) & (y > high[0]) & (y < high[1])
+    still = np.ptp(x) < 0.01 * (wide[1] - wide[0]) and np.ptp(y) < 0.01 * (high[1] - high[0])
+    ax.plot(x, y, color=colour, lw=0.4, alpha=0.85, rasterized=True, marker="o" if still else None, ms=4)
+    if not inside.any():
+        ax.text(0.5, 0.5, "outside", transform=ax.transAxes, ha="center", color=_GREY)
+    ax.set(xlim=wide, ylim=high)
+
+
+def _bare(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _frame(values: xr.DataArray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    margin = 0.08 * (high - low)
+    return low - margin, high + margin
+
+
+def _units_of(data: xr.Dataset | xr.DataArray, state: object) -> str:
+    if "state_units" not in data.coords:
+        return "1"
+    return str(data.state_units.sel(state=state).values)
+
+
+def _with_units(name: str, units: str) -> str:
+    return name if units == "1" else f"{name} ({units})"
+
+
+def _side_by_side(counts: dict[str, float], apart: float = 1.09) -> dict[str, float]:
+    """Move places that are closer than a factor `apart` on a log axis to be that far from one another."""
+    groups: list[list[str]] = []
+    for name in sorted(counts, key=counts.__getitem__):
+        if groups and counts[name] < counts[groups[-1][-1]] * apart:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return {
+        name: float(np.exp(np.mean([np.log(counts[n]) for n in group])) * apart ** (k - (len(group) - 1) / 2))
+        for group in groups
+        for k, name in enumerate(sorted(group, key=list(counts).index))
+    }

@@ -1,0 +1,221 @@
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+import systems
+from rnnbias import RNN
+from systems import labels
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "forecast.py"
+spec = importlib.util.spec_from_file_location("forecast_benchmark", SCRIPT)
+forecast = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(forecast)
+
+TINY = forecast.Protocol(
+    units=20, samples=500, windows=4, reach=1.0, runs=2, run_steps=200, settle=10, cycles=2, starts=3,
+    exponent_steps=20, esn_units=50, lm_iterations=2, adam_steps=3, full_steps=3,
+)  # fmt: skip
+
+
+def shrink(patch):
+    """Make --quick quicker still: a tiny protocol, and systems that start almost where they are drawn."""
+    get = systems.get
+    patch.setattr(forecast.Protocol, "quick", classmethod(lambda cls: TINY))
+    patch.setattr(forecast.systems, "get", lambda name: replace(get(name), transient=1.0))
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch, request):
+    if "slow" not in request.keywords:
+        shrink(monkeypatch)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    monkeypatch.setattr(forecast, "draw", lambda scores, rows: iter(()))
+
+
+def run(out, *arguments):
+    return forecast.main(["--quick", "--out", str(out), *arguments])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """All learners on one system."""
+    out = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        assert run(out) == 0
+    return out
+
+
+def scores(out):
+    return xr.load_dataset(out / "forecast.nc", engine="h5netcdf")
+
+
+def test_a_run_leaves_labelled_scores_a_table_and_figures(whole):
+    ds = scores(whole)
+    assert ds.valid_time.dims == ("seed", "system", "learner", "threshold", "window")
+    assert list(ds.learner.values) == list(forecast.LEARNERS)
+    assert not (ds.problem != "").any()
+    assert labels.config(ds)["protocol"]["samples"] == TINY.samples
+    assert all(var.attrs["units"] and var.attrs["long_name"] for var in ds.variables.values())
+    for figure in ("traces", "attractors", "valid_time"):
+        assert (whole / f"{figure}.png").stat().st_size > 10_000
+
+
+def test_limit_cycles_are_scored_by_period_and_amplitude(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(forecast, "draw", lambda scores, rows: drawn.update({scores.system.item(): rows}) or ())
+    run(tmp_path, "--systems", "cosine", "stuart_landau", "--learners", "persistence", "linear")
+    ds = scores(tmp_path).sel(seed=0)
+    assert list(ds.unit.values) == ["periods", "periods"]
+    circle = ds.sel(system="cosine")
+    assert circle.period_error.sel(learner="linear") < 1e-9  # the map of a circle is linear
+    assert circle.amplitude_error.sel(learner="linear") < 1e-6
+    assert np.isinf(circle.period_error.sel(learner="persistence"))
+    assert [sorted(rows) for rows in drawn.values()] == [["linear", "persistence"]] * 2
+
+
+def test_learned_numbers_are_matched(whole):
+    learned = scores(whole).learned.sel(seed=0, system="lorenz63")
+    found = {name: int(n) for name, n in zip(learned.learner.values, learned.values, strict=True)}
+    assert found["bias"] == found["bias-plain"] == found["bias-adam"] == 10
+    assert found["esn-matched"] == found["readout"] == 9
+    assert found["full-adam"] == 1 + 7 and found["esn"] == 153 and found["nvar"] == 84
+    assert found["persistence"] == found["truth"] == found["ceiling-rk4"] == 0
+
+
+def test_floors_and_ceilings_are_what_they_should_be(whole):
+    ds = scores(whole).sel(seed=0, system="lorenz63")
+    assert ds.exponent.sel(learner="truth") == pytest.approx(0.9056)
+    assert (ds.censored.sel(learner="ceiling-rk4") == TINY.windows).all()
+    assert ds.constant_rate.sel(learner="persistence") == 1
+    assert ds.d_stsp.sel(learner="truth") < ds.d_stsp.sel(learner="persistence")
+
+
+def test_the_table_marks_roles_and_the_twin_of_each_bias_row(whole):
+    lines = (whole / "forecast.md").read_text().splitlines()
+    assert any("python benchmarks/forecast.py --quick" in line for line in lines)
+    table = [line for line in lines if line.startswith("|")]
+    assert len({len(line) for line in table[:16]}) == 1
+    cells = {row[0]: row for row in ([c.strip() for c in line.split("|")[1:-1]] for line in table[:16])}
+    assert {cells[name][1] for name in ("truth", "persistence")} == {"floor"}
+    assert cells["ceiling-rk45"][1] == "ceiling" and cells["esn"][1] == "baseline"
+    for name in ("bias", "bias-plain", "bias-adam"):
+        assert cells[name][-1] == cells["esn-matched"][5] != ""
+
+
+def test_a_killed_run_keeps_its_rows_and_resume_makes_the_others(tmp_path, monkeypatch, capsys, undrawn):
+    chosen = ["--systems", "cosine", "--learners", "persistence", "linear", "nvar"]
+    real, made = forecast.make_row, []
+
+    def until_killed(key, learner, task):
+        if key.learner == "nvar" and not made.count("killed"):
+            made.append("killed")
+            raise KeyboardInterrupt
+        made.append(key.learner)
+        return real(key, learner, task)
+
+    monkeypatch.setattr(forecast, "make_row", until_killed)
+    assert run(tmp_path, *chosen) == 130
+    assert sorted(p.name for p in (tmp_path / "rows").iterdir()) == [
+        "cosine--linear--0.nc",
+        "cosine--persistence--0.nc",
+    ]
+    assert "--resume" in capsys.readouterr().err
+    assert run(tmp_path, *chosen, "--resume") == 0
+    assert made == ["persistence", "linear", "killed", "nvar"]
+    assert scores(tmp_path).sizes["learner"] == 3
+    capsys.readouterr()
+    refused(capsys, "windows 4, now 5", "--quick", "--resume", "--windows", "5", "--out", str(tmp_path))
+    (tmp_path / "rows" / "cosine--linear--0.nc").write_bytes(b"nothing")
+    refused(capsys, "not a row", "--quick", "--resume", "--out", str(tmp_path))
+
+
+def test_each_seed_has_its_weights_and_the_same_settings_give_the_same_scores(tmp_path, undrawn):
+    for name in ("a", "b"):
+        run(tmp_path / name, "--systems", "cosine", "--learners", "linear", "bias-adam", "--seeds", "2")
+    a, b = (scores(tmp_path / n) for n in "ab")
+    assert list(a.learner.values) == ["linear", "esn-matched", "bias-adam"]  # the twin comes along
+    xr.testing.assert_equal(a.drop_vars("seconds"), b.drop_vars("seconds"))
+    first, second = a.nrmse.sel(system="cosine", learner="bias-adam")
+    assert (first != second).all()
+    assert np.isnan(a.nrmse.sel(learner="linear", seed=1)).all()
+
+
+def test_a_learner_that_a_system_is_not_for_says_why(tmp_path, undrawn):
+    run(tmp_path, "--systems", "mackey_glass", "--learners", "persistence", "ceiling-rk4")
+    assert "`ceiling-rk4` has no scores: solver of mackey_glass" in (tmp_path / "forecast.md").read_text()
+
+
+def refused(capsys, message, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        forecast.main(list(arguments))
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and message in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("did you mean 'lorenz63'?", ["--systems", "lorentz63"]),
+        ("did you mean 'bias-adam'?", ["--learners", "bias-adm"]),
+        ("--windows must be at least 1, got 0", ["--windows", "0"]),
+        ("--units must be even", ["--units", "301"]),
+        ("--units must be at least 8", ["--units", "-2"]),
+        ("--seeds must be at least 1", ["--seeds", "0"]),
+        ("invalid int value: 'ten'", ["--windows", "ten"]),
+        ("unrecognized arguments: --window", ["--window", "3"]),
+        ("file/sub", ["--out", "file/sub"]),
+    ],
+)
+def test_wrong_arguments_end_in_one_line_before_any_work(tmp_path, monkeypatch, capsys, message, arguments):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    refused(capsys, message, *arguments)
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_the_echo_state_network_is_reservoirpy_s():
+    nodes = pytest.importorskip("reservoirpy.nodes")
+    task = forecast.Task("cosine", TINY)
+    learner = replace(forecast.ladder(TINY, 2)["esn"], units=300, ridge=1e-4)
+    model = learner.fit(task, seed=4)
+    assert model.learned == 2 * 301
+
+    net = RNN(300, 2, 2, recipe=replace(learner.recipe, seed=4), learn="readout")
+    assert torch.linalg.eigvals(net.recurrent).abs().max() == pytest.approx(0.9, abs=0.06)
+    assert net.input.abs().max() <= 0.1 and 0.4 < net.biases.abs().max() <= 0.5
+    arrays = {"W": net.recurrent.numpy(), "Win": net.input.numpy(), "bias": net.biases.numpy()}
+    reservoir, ridge = nodes.Reservoir(lr=1.0, **arrays), nodes.Ridge(ridge=learner.ridge)
+    values = task.train.trajectory.values[0]
+    standard = (values - values.mean(0)) / values.std(0)
+    rates = reservoir.run(standard)
+    ridge.fit(rates[learner.washout : -1], standard[learner.washout + 1 :])
+
+    step, state = model.free_map(values[None])  # the state of the map is (rates, standardised inputs)
+    np.testing.assert_allclose(state[0, :300], rates[-1], atol=1e-2)
+    theirs = ridge.run(state[:, :300].numpy())
+    np.testing.assert_allclose(step(state)[:, 300:].detach(), theirs, atol=5e-3)
+
+
+@pytest.mark.slow
+def test_echo_state_rows_land_where_reservoirpy_s_did(tmp_path):
+    forecast.main(["--out", str(tmp_path), "--learners", "esn-nobias", "esn", "nvar", "ceiling-rk4", "ceiling-rk45"])
+    ds = scores(tmp_path).sel(threshold=0.4)
+    found = ds.valid_time.squeeze().median("window")
+    for name, low, high in (
+        ("esn-nobias", 1.8, 2.3),
+        ("esn", 8.2, 9.3),
+        ("nvar", 5.4, 7.5),
+        ("ceiling-rk4", 7.3, 8.3),
+        ("ceiling-rk45", 3.6, 4.6),
+    ):
+        assert low <= found.sel(learner=name) <= high
