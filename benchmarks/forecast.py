@@ -36,6 +36,7 @@ import systems
 from rnnbias import Adam, Fit, LevenbergMarquardt, Recipe, Ridge, fit_system, metrics, plot
 from rnnbias.baselines import NVAR, Baseline, LinearAutoregression, Persistence, least_squares
 from rnnbias.files import write_netcdf
+from rnnbias.recordings import hides_states, simulate
 from systems import System, checks, labels
 from systems.labels import Labelled, dataset
 
@@ -53,6 +54,7 @@ class Protocol:
     samples: int = 5000
     windows: int = 200
     context: int = 100
+    cycle_context: int = 10
     reach: float = 20.0  # length of a forecast, in Lyapunov times or periods
     runs: int = 20
     run_steps: int = 5000  # samples of each free run that count
@@ -69,8 +71,8 @@ class Protocol:
     def quick(cls) -> Protocol:
         """A protocol for a look: the table has its form but not its meaning."""
         return cls(
-            units=300, windows=20, reach=10.0, runs=4, run_steps=1000, settle=200, starts=20,
-            exponent_steps=200, lm_iterations=8, adam_steps=30, full_steps=90,
+            units=300, windows=20, reach=10.0, runs=2, run_steps=800, settle=200, starts=20,
+            exponent_steps=150, esn_units=300, lm_iterations=4, adam_steps=20, full_steps=60,
         )  # fmt: skip
 
 
@@ -102,23 +104,26 @@ class Task:
             return round(self.protocol.cycles * self.system.period / self.dt)
         return self.protocol.settle
 
+    @property
+    def context(self) -> int:
+        """True samples before a forecast; few for a limit cycle, whose trials start off it."""
+        return self.protocol.cycle_context if self.cyclic else self.protocol.context
+
     @cached_property
     def train(self) -> xr.Dataset:
-        """The training trial."""
-        return self._simulate(1, self.protocol.samples, _TRAIN)
+        """The training data, as `fit_system` would simulate them."""
+        return simulate(self.system, samples=self.protocol.samples, seed=_TRAIN)
 
     @cached_property
     def windows(self) -> xr.DataArray:
         """Independent trials: context and what follows."""
-        return self._simulate(self.protocol.windows, self.protocol.context + self.steps, _TEST).trajectory.rename(
-            trial="window"
-        )
+        return self._simulate(self.protocol.windows, self.context + self.steps, _TEST).trajectory.rename(trial="window")
 
     @cached_property
     def free(self) -> xr.DataArray:
         """Long trials: the first half are the truth of the free runs, the others an independent one."""
         return self._simulate(
-            2 * self.protocol.runs, self.protocol.context + self.settle + self.protocol.run_steps, _FREE
+            2 * self.protocol.runs, self.context + self.settle + self.protocol.run_steps, _FREE
         ).trajectory
 
     @cached_property
@@ -132,7 +137,8 @@ class Task:
         return self.train.trajectory.std(("trial", "time"))
 
     def _simulate(self, trials: int, samples: int, seed: int) -> xr.Dataset:
-        return self.system.simulate(trials=trials, duration=samples * self.dt, seed=seed)
+        start = self.system.starts(trials, seed) if self.cyclic else None
+        return self.system.simulate(trials=trials, duration=samples * self.dt, seed=seed, start=start)
 
 
 # ----------------------------------------------------------------------------------------------------------
@@ -174,8 +180,12 @@ class Twin(Learner):
 
     def fit(self, task: Task, seed: int) -> Model:
         """Learn nothing: "forecast" other trials."""
-        twin = task.free[task.protocol.runs :, task.protocol.context :].values
-        return Model(0, 0, lambda context, steps: twin[:, :steps])
+
+        def forecast(context: np.ndarray, steps: int) -> np.ndarray:
+            first = task.context
+            return task.free[task.protocol.runs :, first : first + steps].values
+
+        return Model(0, 0, forecast)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +225,7 @@ class Network(Learner):
 
     units: int
     solver: Adam | LevenbergMarquardt | Ridge
-    recipe: Recipe
+    recipe: Recipe | None
     learn: tuple[str, ...] = ("bias",)
     output: str = "increment"
     holdout: float = 0.1
@@ -229,6 +239,7 @@ class Network(Learner):
             learn=self.learn,
             solver=replace(self.solver, seed=seed) if isinstance(self.solver, Adam) else self.solver,
             recipe=self.recipe,
+            hidden=hides_states(task.system, task.system.size),
             output=self.output,
             holdout=self.holdout,
             seed=seed,
@@ -262,9 +273,10 @@ class Echo(Learner):
             progress=False,
         )
         standard = fit.frame.standardise(task.train.trajectory.values, fit.network.start)
-        then = standard[0, self.washout + 1 :]
+        washout = min(self.washout, task.context, standard.shape[1] // 3)
+        then = standard[:, washout + 1 :].flatten(0, 1)
         with torch.no_grad():
-            rates = fit.network(standard[:, :-1]).rate[0, self.washout :]
+            rates = fit.network(standard[:, :-1]).rate[:, washout:].flatten(0, 1)
             middle, level = rates.mean(0), then.mean(0)
             fit.network.readout.copy_(least_squares(rates - middle, then - level, self.ridge).T)
             intercept = level - fit.network.readout @ middle
@@ -341,7 +353,7 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
             about="biases by Levenberg-Marquardt, push-pull wiring (the default of fit_system)",
             units=protocol.units,
             solver=lm,
-            recipe=lm.recipe,
+            recipe=None,  # chosen by fit_system
             **ours,
         ),
         "full-adam": Network(
@@ -453,11 +465,11 @@ def _free_scores(model: Model, task: Task) -> dict[str, object]:
 
 def _cut(trials: xr.DataArray, task: Task) -> tuple[xr.DataArray, xr.DataArray]:
     """Split trials into the context and what follows."""
-    return trials[:, : task.protocol.context], trials[:, task.protocol.context :]
+    return trials[:, : task.context], trials[:, task.context :]
 
 
 def _exponent(model: Model, task: Task) -> dict[str, object]:
-    contexts = task.windows[: task.protocol.starts, : task.protocol.context].values
+    contexts = task.windows[: task.protocol.starts, : task.context].values
     steps = task.protocol.exponent_steps
     step, start = model.free_map(contexts)
     found = metrics.largest_exponent(step, start, steps, task.dt, transient=steps // 2)
@@ -488,7 +500,8 @@ def configuration(key: Key, learner: Learner, protocol: Protocol) -> dict[str, o
 
 def make_row(key: Key, learner: Learner, task: Task) -> xr.Dataset:
     """Fit and score; a learner that the system is not for gives a row with nothing but the reason."""
-    problem, found, began = "", {}, time.perf_counter()
+    problem, found, _ = "", {}, task.train  # simulated before the clock starts
+    began = time.perf_counter()
     try:
         model = learner.fit(task, key.seed)
     except ValueError as error:
@@ -660,7 +673,8 @@ def report(scores: xr.Dataset, command: str) -> str:
         "",
         f"- Data: {protocol.samples:,} noise-free training samples at each system's own step, standardised "
         f"with training statistics; {protocol.windows} test windows, each a trial of its own.",
-        f"- Forecast: {protocol.context} true samples, then a closed loop over {protocol.reach:g} Lyapunov "
+        f"- Forecast: {protocol.context} true samples ({protocol.cycle_context}, from a start off the cycle, where "
+        "there is a limit cycle), then a closed loop over {protocol.reach:g} Lyapunov "
         f"times (periods of a limit cycle). Valid time: until the error exceeds {_MARK} standard deviations; "
         "the median over windows, then over seeds of the weights, with the range over seeds where there are "
         "several; IQR over all windows. NRMSE: up to one unit of valid time.",

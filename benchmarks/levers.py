@@ -156,7 +156,7 @@ def main() -> None:
         "",
         f"`python benchmarks/levers.py --units {chosen.units} --seeds {chosen.seeds} --windows {chosen.windows}` on "
         f"{os.cpu_count()} cores, torch {torch.__version__}. Lorenz-63, dt 0.02, {_SAMPLES:,} noise-free samples, "
-        f"{chosen.windows} windows; valid time at threshold 0.4 in Lyapunov times (median over seeds, and their range); "
+        f"{chosen.windows} windows; valid time at threshold 0.4 in Lyapunov times, median and range over seeds; "
         "one-step error in units of the increment's standard deviation.",
         "",
         "| lever | learned | valid time | range | one-step error | iterations | seconds |",

@@ -159,9 +159,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
     except Exception as error:
         raise ValueError(f"{str(path)!r} is not a readable netCDF-4 file ({error})") from error
     if ds.attrs.get("format") != _FORMAT:
-        raise ValueError(
-            f"{str(path)!r} is not a fit: format must be {_FORMAT!r}, got {ds.attrs.get('format')!r}"
-        )
+        raise ValueError(f"{str(path)!r} is not a fit: format must be {_FORMAT!r}, got {ds.attrs.get('format')!r}")
     try:
         return _rebuild(ds, device)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
@@ -189,9 +187,7 @@ def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
         parameter.data.copy_(torch.from_numpy(ds[f"learned_{name}"].values))
     if network.digests() != digests["frozen"]:
         raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
-    statistics = [
-        checks.array(n, ds[n].values, shape=(states,)) for n in ("mean", "scale", "step_mean", "step_scale")
-    ]
+    statistics = [checks.array(n, ds[n].values, shape=(states,)) for n in ("mean", "scale", "step_mean", "step_scale")]
     if min(statistics[1].min(), statistics[3].min()) <= 0:
         raise ValueError("scale and step_scale must be positive")
     frame = Frame(
@@ -214,9 +210,7 @@ def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
     history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]
     history = history.rename({name: str(name).removeprefix("history_") for name in history.data_vars})
     history = history.drop_vars([name for name in history.coords if name != "iteration"])
-    return Fit(
-        network, frame, recording, getattr(solvers, kind)(**settings), history, dict(config["settings"])
-    )
+    return Fit(network, frame, recording, getattr(solvers, kind)(**settings), history, dict(config["settings"]))
 
 
 def _shapes(net: dict[str, object], learn: list[str]) -> dict[str, tuple[int, ...]]:

@@ -19,7 +19,7 @@ from rnnbias.activations import ACTIVATIONS
 from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop
 from rnnbias.learning import Lesson, history
 from rnnbias.networks import RNN, learn_set
-from rnnbias.recordings import SHORTEST, Recording, read, record
+from rnnbias.recordings import SHORTEST, Recording, hides_states, read, record
 from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge, Solver
 from rnnbias.weights import Recipe
 from systems import System, checks
@@ -29,13 +29,13 @@ __all__ = ["Fit", "fit_system"]
 
 _HIDDEN = {"gain": 0.9, "input_scale": 0.3}  # recipe where states may be hidden: the network must remember
 _HIDDEN_LEAK = (-0.7, 0.3)  # alpha and beta that go with it
-_ROUNDS = 4  # jitters tried for one memory
+_ROUNDS = 5  # jitters tried for one memory
 
 
 def fit_system(
     system: str | System | xr.Dataset | xr.DataArray | ArrayLike,
     *,
-    units: int = 1200,
+    units: int = 600,
     learn: str | Iterable[str] = "bias",
     solver: Solver | None = None,
     seed: int = 0,
@@ -43,6 +43,7 @@ def fit_system(
     samples: int = 5000,
     dt: float | None = None,
     observed: str | Iterable[str] | None = None,
+    hidden: bool | None = None,
     horizon: int = 1,
     output: str = "increment",
     activation: str = "tanh",
@@ -76,11 +77,15 @@ def fit_system(
     recipe : Recipe, optional
         Scales, law and wiring of the frozen weights; default: the solver's own (`solver.recipe`).
     samples : int
-        Length of the simulated training trial; unused with a recording.
+        Length of the simulated training data; unused with a recording. A system with a period and no Lyapunov
+        exponent is simulated in 20 trials from drawn starts, any other in one trial on its attractor.
     dt : float, optional
         Sampling step; default: the system's, or that of the recording's time coordinate.
     observed : str or list of str, optional
         The states that the network sees and predicts; default: all.
+    hidden : bool, optional
+        Whether the system has states beside those seen; see Notes. Default: known for a system, and for a
+        recording both are tried.
     horizon : int
         How many samples ahead the network predicts.
     output : str
@@ -116,8 +121,8 @@ def fit_system(
     With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen
     by free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its
     free runs stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error
-    tenfold at a time, while the free runs get better. A recording, which may hide states, is also tried with
-    gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3, and a system with `observed` states with these alone.
+    tenfold at a time, until the free runs have got no better twice. Where states are hidden this is done with gain 0.9, input
+    scale 0.3, alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may be, with both.
     `Fit.settings["tried"]` lists what was tried.
 
     Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
@@ -146,6 +151,8 @@ def fit_system(
     washout = checks.whole("washout", washout, at_least=0)
     holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
     samples = checks.whole("samples", samples, at_least=SHORTEST, at_most=10**7)
+    if hidden not in (None, True, False):
+        raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
     device = _device(device)
     given = _Setting(
         replace(recipe or solver.recipe, seed=seed),
@@ -184,18 +191,13 @@ def fit_system(
         empty = data._replace(values=data.values[:0])
         return Fit(network, lesson.frame, empty, solver, history(monitor, data.unit_name), settings)
 
-    automatic = all(x is None for x in (recipe, alpha, beta, jitter)) and isinstance(
-        solver, LevenbergMarquardt
-    )
+    automatic = all(x is None for x in (recipe, alpha, beta, jitter)) and isinstance(solver, LevenbergMarquardt)
     if not automatic:
         return attempt(given, [])
-    hidden = _Setting(replace(given.recipe, **_HIDDEN), *_HIDDEN_LEAK, 0.0)
-    if not named:
-        return _search(lesson, attempt, [given, hidden])
-    whole = observed is None or states == len(
-        systems.get(system).states if isinstance(system, str) else system.states
-    )
-    return _search(lesson, attempt, [given if whole else hidden])
+    remembering = _Setting(replace(given.recipe, **_HIDDEN), *_HIDDEN_LEAK, 0.0)
+    if hidden is None and named:
+        hidden = hides_states(systems.get(system) if isinstance(system, str) else system, states)
+    return _search(lesson, attempt, {None: [given, remembering], True: [remembering], False: [given]}[hidden])
 
 
 class _Setting(NamedTuple):
@@ -207,28 +209,29 @@ class _Setting(NamedTuple):
     jitter: float
 
 
-def _search(
-    lesson: Lesson, attempt: Callable[[_Setting, list[dict[str, float]]], Fit], starts: list[_Setting]
-) -> Fit:
+def _search(lesson: Lesson, attempt: Callable[[_Setting, list[dict[str, float]]], Fit], starts: list[_Setting]) -> Fit:
     """Return the fit with the best free runs through the held-out data.
 
     From each start the jitter rises, from none to the size of the network's own error at one step and then
-    tenfold, while the free runs get better. The first fit whose free runs all stay valid is taken at once.
+    tenfold, until the free runs have got no better twice. The first fit whose free runs all stay valid is taken
+    at once.
     """
     best, least, tried = None, np.inf, []
     for setting in starts:
-        last = np.inf
+        here, misses = np.inf, 0
         for _ in range(_ROUNDS):
             fit = attempt(setting, tried)
             error, valid = lesson.free_runs.judge(fit.network)
             tried.append({**setting._asdict(), "recipe": setting.recipe.to_dict(), "free_run_error": error})
             if error < least:
                 best, least = fit, error
+            if fit.settings["interrupted"]:
+                best.settings["interrupted"] = 1
             if valid or fit.settings["interrupted"]:
-                return replace(best, settings={**best.settings, "interrupted": fit.settings["interrupted"]})
-            if error >= last:
+                return best
+            here, misses = (error, 0) if error < here else (here, misses + 1)
+            if misses == 2:
                 break
-            last = error
             setting = setting._replace(jitter=10 * setting.jitter or lesson.step_error(fit.network))
     return best
 
@@ -282,16 +285,12 @@ class Fit:
         steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
         data = self._read(context)
         if data.values.shape[1] < self.frame.horizon:
-            raise ValueError(
-                f"context must have at least {self.frame.horizon} samples, got {data.values.shape[1]}"
-            )
+            raise ValueError(f"context must have at least {self.frame.horizon} samples, got {data.values.shape[1]}")
         standard = self.frame.standardise(data.values, self.network.start)
         ahead = self.frame.restore(closed_loop(self.network, self.frame, standard, steps))
         return self._labelled("forecast", ahead, np.arange(1, steps + 1) * data.dt, "free-running forecast")
 
-    def free_map(
-        self, context: xr.Dataset | xr.DataArray | ArrayLike
-    ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    def free_map(self, context: xr.Dataset | xr.DataArray | ArrayLike) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """The map that `forecast` iterates, for dynamical analysis, and its state after `context`.
 
         Its state is (rates, standardised inputs), (trial, unit + state); the map is differentiable and
@@ -394,9 +393,7 @@ class Fit:
         if data.states != self.recording.states:
             raise ValueError(f"the data must have the states {self.recording.states}, got {data.states}")
         if abs(data.dt - self.recording.dt) > 1e-3 * self.recording.dt:
-            raise ValueError(
-                f"the data must have the step {self.recording.dt:.6g} learned from, got {data.dt:.6g}"
-            )
+            raise ValueError(f"the data must have the step {self.recording.dt:.6g} learned from, got {data.dt:.6g}")
         return data
 
     def _labelled(self, name: str, values: np.ndarray, times: np.ndarray, title: str) -> xr.Dataset:

@@ -64,9 +64,7 @@ class Frame(NamedTuple):
         return (step - step.new_tensor(self.step_mean)) / step.new_tensor(self.step_scale)
 
 
-def segments(
-    standard: Tensor, frame: Frame, *, washout: int, length: int, jitter: float = 0.0, seed: int = 0
-) -> Batch:
+def segments(standard: Tensor, frame: Frame, *, washout: int, length: int, jitter: float = 0.0, seed: int = 0) -> Batch:
     """Cut standardised trials (trial, time, state) into segments of equal length that cover them.
 
     Each segment has `washout` samples of true input before the first output that counts, and `length` outputs
@@ -78,9 +76,7 @@ def segments(
     count = math.ceil(usable / length)
     firsts = np.linspace(0, usable - length, count).round().astype(int)
     inputs = torch.cat([standard[:, f : f + washout + length] for f in firsts])
-    later = torch.cat(
-        [standard[:, f + washout + frame.horizon : f + washout + frame.horizon + length] for f in firsts]
-    )
+    later = torch.cat([standard[:, f + washout + frame.horizon : f + washout + frame.horizon + length] for f in firsts])
     if jitter:
         noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed), dtype=inputs.dtype)
         inputs = inputs + jitter * noise.to(inputs.device)

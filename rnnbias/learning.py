@@ -135,9 +135,7 @@ def history(monitor: Monitor, unit_name: str) -> xr.Dataset:
         for name, about in meaning.items()
         if name in names
     }
-    iterations = Labelled(
-        "iteration", [int(entry["iteration"]) for entry in monitor.records], "1", "iteration"
-    )
+    iterations = Labelled("iteration", [int(entry["iteration"]) for entry in monitor.records], "1", "iteration")
     return dataset(columns, {"iteration": iterations}, title="history of learning", config={})
 
 
@@ -152,9 +150,7 @@ def _split(values: np.ndarray, holdout: float, washout: int, horizon: int) -> tu
     whole = trials >= 10
     kept = samples if whole else samples - max(round(holdout * samples), horizon + 8)
     if kept < horizon + 16:
-        raise ValueError(
-            f"the recording must be longer than {samples} samples for horizon {horizon}: too short"
-        )
+        raise ValueError(f"the recording must be longer than {samples} samples for horizon {horizon}: too short")
     if whole:
         first = trials - max(1, round(holdout * trials))
         return values[:first], values[first:]
@@ -169,6 +165,4 @@ def _refuse_constant(values: np.ndarray, states: tuple[str, ...], horizon: int) 
     ):
         still = of.std((0, 1)) <= 1e-12 * np.abs(values).max((0, 1))
         if still.any():
-            raise ValueError(
-                f"the {what} of state {states[still.argmax()]!r} must not be constant: leave it out"
-            )
+            raise ValueError(f"the {what} of state {states[still.argmax()]!r} must not be constant: leave it out")

@@ -60,9 +60,7 @@ __all__ = [
     "valid_time",
 ]
 
-_VALID_TIME = (
-    "Pathak et al. 2018, Phys. Rev. Lett. 120, 024102; Vlachas et al. 2020, Neural Networks 126, 191"
-)
+_VALID_TIME = "Pathak et al. 2018, Phys. Rev. Lett. 120, 024102; Vlachas et al. 2020, Neural Networks 126, 191"
 _STSP = "Koppe et al. 2019, PLoS Comput. Biol. 15, e1007263; Hess et al. 2023, ICML, arXiv:2306.04406"
 _HELLINGER = "Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, arXiv:2110.07238"
 _BENETTIN = "Benettin, Galgani, Giorgilli and Strelcyn 1980, Meccanica 15, 9"
@@ -115,15 +113,11 @@ def _mixture(
     with np.errstate(over="ignore"):
         model = model[finite] / scale
     truth = truth / scale
-    points = truth[rng.integers(len(truth), size=samples)] + width * rng.standard_normal(
-        (samples, len(scale))
-    )
+    points = truth[rng.integers(len(truth), size=samples)] + width * rng.standard_normal((samples, len(scale)))
 
     def log_density(centres: np.ndarray) -> np.ndarray:  # up to a constant that both mixtures share
         blocks = np.array_split(points, max(1, samples * len(centres) // 4_000_000))
-        return np.concatenate(
-            [logsumexp(cdist(b, centres, "sqeuclidean") / (-2 * width**2), 1) for b in blocks]
-        )
+        return np.concatenate([logsumexp(cdist(b, centres, "sqeuclidean") / (-2 * width**2), 1) for b in blocks])
 
     if not finite.any():
         return math.inf, 1.0
@@ -215,24 +209,16 @@ def _match(arrays: Mapping[str, xr.DataArray], free: str | None = None) -> tuple
     (leader, whole), *others = arrays.items()
     for name, a in others:
         if extra := [d for d in a.dims if d not in whole.dims]:
-            raise ValueError(
-                f"{name} must have no dimension that {leader} lacks, got {extra}, not in {whole.dims}"
-            )
+            raise ValueError(f"{name} must have no dimension that {leader} lacks, got {extra}, not in {whole.dims}")
     for (first, a), (second, b) in combinations(arrays.items(), 2):
         for dim in (d for d in a.dims if d in b.dims):
             if a.sizes[dim] != b.sizes[dim]:
                 raise ValueError(
                     f"{second} must be as long as {first} over {dim!r}, got {b.sizes[dim]} and {a.sizes[dim]}"
                 )
-            if (
-                dim != free
-                and dim in a.indexes
-                and dim in b.indexes
-                and not _same(a[dim].values, b[dim].values)
-            ):
+            if dim != free and dim in a.indexes and dim in b.indexes and not _same(a[dim].values, b[dim].values):
                 raise ValueError(
-                    f"{second} must have the labels of {first} over {dim!r}, "
-                    f"got {_ends(b[dim])} and {_ends(a[dim])}"
+                    f"{second} must have the labels of {first} over {dim!r}, got {_ends(b[dim])} and {_ends(a[dim])}"
                 )
     if free is not None:
         arrays = {name: a.drop_vars(free, errors="ignore") for name, a in arrays.items()}
@@ -268,17 +254,14 @@ def _dt(name: str, value: xr.DataArray, time: str) -> float:
     gaps = np.diff(t)
     if dt <= 0 or np.abs(gaps - dt).max() > 1e-6 * dt + _rounding(value[time].values):
         raise ValueError(
-            f"{name} must be sampled evenly over increasing {time!r}, "
-            f"got steps from {gaps.min()} to {gaps.max()}"
+            f"{name} must be sampled evenly over increasing {time!r}, got steps from {gaps.min()} to {gaps.max()}"
         )
     return dt
 
 
 def _long_enough(name: str, value: xr.DataArray, time: str, least: int, why: str) -> None:
     if value.sizes[time] < least:
-        raise ValueError(
-            f"{name} must have at least {least} samples over {time!r} ({why}), got {value.sizes[time]}"
-        )
+        raise ValueError(f"{name} must have at least {least} samples over {time!r} ({why}), got {value.sizes[time]}")
 
 
 def _levels(name: str, value: object) -> np.ndarray:
@@ -518,9 +501,7 @@ def nrmse(
     dt, levels, length = _dt("forecast", x, time), _levels("horizon", horizon), x.sizes[time]
     counts = np.floor(levels / dt + 1e-6).astype(int)
     if counts.min() < 1 or (levels > length * dt * (1 + 1e-6)).any():
-        raise ValueError(
-            f"horizon must be from one step, {dt}, to the whole forecast, {length * dt}, got {horizon!r}"
-        )
+        raise ValueError(f"horizon must be from one step, {dt}, to the whole forecast, {length * dt}, got {horizon!r}")
     with np.errstate(over="ignore"):
         parts = [np.sqrt(np.mean(e.values[..., :n] ** 2, axis=-1)) for n in counts]
     label = x[time].attrs.get("units", "1")
@@ -786,18 +767,14 @@ def spectral_distance(
     x, y = _match({"model": x, "truth": y}, free=time)
     if _flat(np.swapaxes(y.values, -1, -2)).any():
         raise ValueError(f"truth must vary over {time!r} for every {state!r}, got a constant one")
-    result = xr.apply_ufunc(
-        _hellinger, x, y, input_core_dims=[[time, state]] * 2, kwargs={"smoothing": smoothing}
-    )
+    result = xr.apply_ufunc(_hellinger, x, y, input_core_dims=[[time, state]] * 2, kwargs={"smoothing": smoothing})
     config = {
         "smoothing": smoothing,
         "samples": y.sizes[time],
         **({"dt": steps["truth"]} if "truth" in steps else {}),
     }
     words = "Hellinger distance of smoothed power spectra"
-    return _single(
-        _result({"spectral_distance": (result, "1", words)}, "Spectral distance", config, _HELLINGER)
-    )
+    return _single(_result({"spectral_distance": (result, "1", words)}, "Spectral distance", config, _HELLINGER))
 
 
 def largest_exponent(
@@ -890,19 +867,13 @@ def largest_exponent(
                 total += growth.double().log()
         failed = ~(torch.isfinite(x).all(1) & torch.isfinite(v).all(1) & (total < math.inf))
     local = np.where(failed.cpu(), np.nan, total.cpu().numpy() / (steps * dt))
-    spread = (
-        local.std(ddof=1) / math.sqrt(local.size) if local.size > 1 and np.isfinite(local).all() else np.nan
-    )
+    spread = local.std(ddof=1) / math.sqrt(local.size) if local.size > 1 and np.isfinite(local).all() else np.nan
     per_time = "1/time unit of dt"
     return dataset(
         {
             "exponent": Labelled((), local.mean(), per_time, "largest Lyapunov exponent"),
-            "standard_error": Labelled(
-                (), spread, per_time, "standard error of the exponent over the starts"
-            ),
-            "local_exponent": Labelled(
-                "start", local, per_time, "largest exponent along the orbit of each start"
-            ),
+            "standard_error": Labelled((), spread, per_time, "standard error of the exponent over the starts"),
+            "local_exponent": Labelled("start", local, per_time, "largest exponent along the orbit of each start"),
             "failed": Labelled("start", failed.cpu().numpy(), "1", "orbit or tangent no longer finite"),
         },
         {"start": Labelled("start", np.arange(local.size), "1", "initial state")},
@@ -969,9 +940,7 @@ def divergence_rate(
         raise ValueError(f"mean must not vary over {time!r}, got dimensions {m.dims}")
     lost = (~(abs(x - m) <= limit * s)).any((time, state))
     words = "fraction of trials that diverge"
-    return _single(
-        _result({"divergence_rate": (lost.mean(trial), "1", words)}, "Divergence rate", {"limit": limit})
-    )
+    return _single(_result({"divergence_rate": (lost.mean(trial), "1", words)}, "Divergence rate", {"limit": limit}))
 
 
 def constant_rate(
@@ -1031,9 +1000,7 @@ def constant_rate(
         silent = (x.var(time, skipna=False) < floor * s**2).all(state)
     config = {"last": last, "floor": floor}
     words = "fraction of trials with constant output"
-    return _single(
-        _result({"constant_rate": (silent.mean(trial), "1", words)}, "Constant-output rate", config)
-    )
+    return _single(_result({"constant_rate": (silent.mean(trial), "1", words)}, "Constant-output rate", config))
 
 
 # ----------------------------------------------------------------------------------------------------------
@@ -1123,9 +1090,7 @@ def amplitude(series: xr.DataArray, hysteresis: float = 0.25, *, time: str = "ti
     """
     _, a = _cycles("series", series, time, False, hysteresis)
     units = series.attrs.get("units", "1")
-    return _single(
-        _result({"amplitude": (a, units, "mean amplitude")}, "Amplitude", {"hysteresis": hysteresis})
-    )
+    return _single(_result({"amplitude": (a, units, "mean amplitude")}, "Amplitude", {"hysteresis": hysteresis}))
 
 
 def cycle_error(
@@ -1176,8 +1141,7 @@ def cycle_error(
     p, a = _cycles("truth", truth, time, True, hysteresis)
     if p.isnull().any():
         raise ValueError(
-            f"truth must oscillate in every {state!r} for two cycles or more, "
-            f"got {int(p.isnull().sum())} without"
+            f"truth must oscillate in every {state!r} for two cycles or more, got {int(p.isnull().sum())} without"
         )
     (p_model, p), (a_model, a) = (_match({"model": m, "truth": t}) for m, t in ((p_model, p), (a_model, a)))
     variables = {

@@ -27,7 +27,9 @@ class Trace(NamedTuple):
 
 
 def learn_set(learn: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the parts named by `learn` in canonical order; refuse unknown, doubled and missing names."""
+    """Return the parts named by `learn` in canonical order; refuse unknown and missing names."""
+    if not isinstance(learn, Iterable):
+        raise TypeError(f"learn must be one or more of {', '.join(LEARNABLE)}, got {learn!r}")
     names = [learn] if isinstance(learn, str) else list(learn)
     if not names:
         raise ValueError(f"learn must name at least one of {', '.join(LEARNABLE)}, got none")
@@ -41,9 +43,9 @@ class RNN(nn.Module):
 
         r_t = -alpha r_{t-1} + beta m * phi(g * (W r_{t-1} + B x_{t-1} + b)),      y_t = C r_t
 
-    with rates r (unit), inputs x (input) and outputs y (output). Under push-pull wiring (see `Recipe`) the rows
-    of `recurrent` W and `input` B and the columns of `readout` C are stored once a pair. `W`, `B`, `C` and the starting bias are drawn
-    from `recipe` and never change unless `learn` names them. alpha = 0, beta = 1 is the plain network;
+    with rates r (unit), inputs x (input) and outputs y (output). `W`, `B`, `C` and the starting bias are drawn from
+    `recipe` and never change unless `learn` names them; under push-pull wiring (see `Recipe`) the rows of `recurrent` W
+    and `input` B and the columns of `readout` C are stored once a pair. alpha = 0, beta = 1 is the plain network;
     alpha = -(1 - dt/tau), beta = dt/tau the leaky one.
 
     Learned parts (`learn`, any set): "bias": shifts z of the bias b, one a unit, or one a pair under
@@ -153,7 +155,7 @@ class RNN(nn.Module):
         fired = phi(drive)
         if "mask" in self.learn:
             soft = torch.sigmoid(self.mask)
-            fired = fired * ((self.mask >= 0).to(soft.dtype) + soft - soft.detach())
+            fired = fired * ((self.mask >= 0).to(soft.dtype) + (soft - soft.detach()))
         fresh = self.beta * fired
         return drive, fresh - self.alpha * rate if self.alpha else fresh
 

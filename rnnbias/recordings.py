@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike
 
 import systems
 from systems import System, checks
+from systems.delay import DelaySystem
 
-__all__ = ["SHORTEST", "Recording", "read", "record"]
+__all__ = ["SHORTEST", "Recording", "hides_states", "read", "record", "simulate"]
 
 #: The fewest samples a trial may have.
 SHORTEST = 50
+_CYCLE_TRIALS = 20
 
 
 class Recording(NamedTuple):
@@ -36,13 +38,32 @@ class Recording(NamedTuple):
     name: str
 
 
+def simulate(
+    system: System, *, samples: int, dt: float | None = None, seed: int = 0, observed: list[str] | None = None
+) -> xr.Dataset:
+    """Simulate what `fit_system` learns a system from.
+
+    One trial of `samples` + 1 samples on the attractor; or, for a system with a period and no Lyapunov exponent,
+    as many in 20 trials from drawn starts, so that the way onto the cycle is learned too.
+    """
+    dt = system.dt if dt is None else checks.number("dt", dt, above=0)
+    if system.lyapunov is None and system.period is not None:
+        each = max(samples // _CYCLE_TRIALS, SHORTEST)
+        start = system.starts(_CYCLE_TRIALS, seed)
+        return system.simulate(duration=each * dt, dt=dt, seed=seed, observed=observed, start=start)
+    return system.simulate(duration=(samples + 1) * dt, dt=dt, seed=seed, observed=observed)
+
+
+def hides_states(system: System, seen: int) -> bool:
+    """Whether a system has states beside the `seen` ones: those not observed, or the past of a delay system."""
+    return seen < system.size or isinstance(system, DelaySystem)
+
+
 def record(system: str | System, *, samples: int, dt: float | None, seed: int, observed: object) -> Recording:
-    """Simulate one trial of `samples` + 1 samples of a system after its transient."""
+    """Simulate a system, given by name or itself, and read what it did."""
     system = systems.get(system) if isinstance(system, str) else system
-    step = system.dt if dt is None else checks.number("dt", dt, above=0)
-    names = None if observed is None else _names(observed)
-    data = system.simulate(duration=(samples + 1) * step, dt=step, seed=seed, observed=names)
-    return read(data)._replace(name=system.name)
+    names = [observed] if isinstance(observed, str) else observed
+    return read(simulate(system, samples=samples, dt=dt, seed=seed, observed=names))._replace(name=system.name)
 
 
 def read(
@@ -67,6 +88,8 @@ def read(
         source = _one_variable(source)
     if isinstance(source, xr.DataArray):
         found = _from_xarray(source, dt)
+    elif source is None or isinstance(source, str):
+        raise TypeError(f"a recording must be an xarray object or an array, got {source!r}")
     elif dt is None:
         raise ValueError("dt must be given with a plain array: the time from one sample to the next")
     else:
@@ -74,13 +97,9 @@ def read(
     if observed is not None:
         found = _select(found, observed)
     if found.values.shape[1] < shortest:
-        raise ValueError(
-            f"a recording must have at least {shortest} samples, got {found.values.shape[1]}: too short"
-        )
+        raise ValueError(f"a recording must have at least {shortest} samples, got {found.values.shape[1]}: too short")
     if not found.values.size:
-        raise ValueError(
-            f"a recording must have a trial and a state, got (trial, time, state) of {found.values.shape}"
-        )
+        raise ValueError(f"a recording must have a trial and a state, got (trial, time, state) of {found.values.shape}")
     if len(set(found.states)) < len(found.states):
         raise ValueError(f"states must have distinct names, got {list(found.states)}")
     return found
@@ -129,9 +148,7 @@ def _from_xarray(array: xr.DataArray, dt: float | None) -> Recording:
         values=checks.array("the recording", array.values, ndim=3),
         dt=step,
         states=tuple(str(label) if isinstance(label, str) else f"x{label}" for label in labels),
-        state_units=tuple(
-            str(u) for u in (array["state_units"].values if "state_units" in array.coords else default)
-        ),
+        state_units=tuple(str(u) for u in (array["state_units"].values if "state_units" in array.coords else default)),
         time_units=time_units,
         unit=unit,
         unit_name=unit_name,
@@ -152,9 +169,7 @@ def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
     if len(times) < 2 and dt is not None:
         return checks.number("dt", dt, above=0), units
     if len(times) < 2:
-        raise ValueError(
-            f"a recording must have at least {SHORTEST} samples in time, got {len(times)}: too short"
-        )
+        raise ValueError(f"a recording must have at least {SHORTEST} samples in time, got {len(times)}: too short")
     steps = np.diff(times)
     step = float(np.median(steps))
     if step <= 0:
@@ -162,8 +177,8 @@ def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
     worst = int(np.abs(steps - step).argmax())
     if abs(steps[worst] - step) > 1e-3 * step:
         raise ValueError(
-            f"time must be evenly sampled, but the step is {step:.6g} at the median and {steps[worst]:.6g} after sample "
-            f"{worst}: bring it onto an even grid first, for example with .interp(time=...) or .resample(time=...)"
+            f"time must be evenly sampled, but the step is {step:.6g} at the median and {steps[worst]:.6g} after "
+            f"sample {worst}: bring it onto an even grid first, with .interp(time=...) or .resample(time=...), say"
         )
     step = float(times[-1] - times[0]) / (len(times) - 1)
     if dt is not None and abs(checks.number("dt", dt, above=0) - step) > 1e-3 * step:
@@ -172,9 +187,7 @@ def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
 
 
 def _from_array(values: object, dt: float) -> Recording:
-    values = checks.array(
-        "the recording", values.detach().cpu() if isinstance(values, torch.Tensor) else values
-    )
+    values = checks.array("the recording", values.detach().cpu() if isinstance(values, torch.Tensor) else values)
     if not 1 <= values.ndim <= 3:
         raise ValueError(
             f"the recording must be (time,), (time, state) or (trial, time, state), got shape {values.shape}"

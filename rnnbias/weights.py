@@ -37,7 +37,7 @@ class Recipe:
 
     Every law has mean 0 and is scaled by its standard deviation, so laws can be exchanged:
 
-    - `W`: sd `gain / sqrt(units)`, so that its spectral radius is close to `gain`;
+    - `W`: sd `gain / sqrt(units)`, so that its spectral radius is typically close to `gain`;
     - `B`: sd `input_scale` (inputs are standardised);
     - `C`: sd `readout_scale / sqrt(units)` (outputs are standardised);
     - `b`: sd `bias_scale`.
@@ -48,9 +48,9 @@ class Recipe:
 
     Wirings: "independent" draws every unit by itself. "push-pull" makes units 2k and 2k + 1 a pair with the
     same rows of W and B, the same starting bias and opposite columns of C; one learned number moves the two
-    biases apart, b_2k = b + z_k and b_2k+1 = b - z_k. The network starts at output zero, and to second order
-    in z the output is linear in the learned numbers, however large the readout: that is what lets a
-    second-order solver reach in a few steps what independent units do not reach at all.
+    biases apart, b_2k = b + z_k and b_2k+1 = b - z_k. The network starts at output zero, and while z is small its
+    output is linear in the learned numbers, however large the readout: a large readout keeps z small, and that is
+    what lets a second-order solver reach in a few steps what independent units do not reach at all.
 
     Drawing is index-stable: before the division by sqrt(units), the arrays of a network are the leading
     corners of those of any larger one with the same seed. W, B, C and b come from independent child seeds.

@@ -304,9 +304,7 @@ class System:
         if rate.shape != x.shape or not rate.isfinite().all():
             raise ValueError(f"field must return finite rates of shape {tuple(x.shape)}, got {rate}")
 
-    def _solve(
-        self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float
-    ) -> np.ndarray:
+    def _solve(self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float) -> np.ndarray:
         def rate(t: float, x: np.ndarray) -> np.ndarray:
             return self(t, torch.from_numpy(x)).numpy()
 

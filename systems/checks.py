@@ -43,7 +43,10 @@ def whole(name: str, value: object, *, at_least: int = 0, at_most: int | None = 
     """Return `value` as an int within the stated bounds; floats are refused, even whole ones."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    number(name, int(value), at_least=at_least, at_most=at_most)
+    if value < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {value}")
+    if at_most is not None and value > at_most:
+        raise ValueError(f"{name} must be at most {at_most}, got {value}")
     return int(value)
 
 
@@ -87,7 +90,5 @@ def array(
     bad = ~np.isfinite(result)
     if bad.any():
         where = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"{name} must be finite, got {int(bad.sum())} NaN or infinite values, first at {where}"
-        )
+        raise ValueError(f"{name} must be finite, got {int(bad.sum())} NaN or infinite values, first at {where}")
     return result

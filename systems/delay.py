@@ -63,9 +63,7 @@ class DelaySystem(System):
     def _try_field(self, x: Tensor) -> None:
         self._check_rate(self(0.0, x, x), x)
 
-    def _solve(
-        self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float
-    ) -> np.ndarray:
+    def _solve(self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float) -> np.ndarray:
         width = self.parameters[self.delay] / self.pieces
         borders = times[0] + width * np.arange(int(np.ceil((times[-1] - times[0]) / width)) + 1)
         history = deque([np.repeat(start[:, None], _NODES, axis=1)] * self.pieces, maxlen=self.pieces)

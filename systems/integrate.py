@@ -43,9 +43,7 @@ def _combine(row: _Row, slopes: list[np.ndarray]) -> np.ndarray:
     return total
 
 
-def _step(
-    field: Field, t: float, x: np.ndarray, h: float, rtol: float, atol: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _step(field: Field, t: float, x: np.ndarray, h: float, rtol: float, atol: float) -> tuple[np.ndarray, np.ndarray]:
     """Take one step; returns the new states and each trial's error, at most 1 where it is acceptable."""
     slopes = [field(t, x)]
     for c, row in _STAGES:

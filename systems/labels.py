@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Labelled(NamedTuple):
     long_name: str
 
 
+@cache
 def source() -> str:
     """Name the versions of the software that makes a result."""
 

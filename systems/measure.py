@@ -77,9 +77,7 @@ def period(system: System, *, cycles: int = 5, longest: float = 1000.0, seed: in
 
     gaps = np.diff([crossing(k) for k in before])
     if np.ptp(gaps) > 1e-6 * gaps.mean():
-        raise ValueError(
-            f"{system.name} has no one period: its cycles last from {gaps.min():g} to {gaps.max():g}"
-        )
+        raise ValueError(f"{system.name} has no one period: its cycles last from {gaps.min():g} to {gaps.max():g}")
     return float(gaps.mean())
 
 

@@ -43,9 +43,7 @@ class RingSystem(System):
         rates = torch.as_tensor(self.linear(self.p), dtype=x.dtype)
         return torch.fft.irfft(rates * torch.fft.rfft(x), n=self.size) + self._evaluate(t, x)
 
-    def _solve(
-        self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float
-    ) -> np.ndarray:
+    def _solve(self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float) -> np.ndarray:
         if method != self.solver:
             return super()._solve(method, start, times, rtol, atol)
 

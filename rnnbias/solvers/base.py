@@ -71,9 +71,7 @@ class Monitor:
         """Note the state after `iteration`; returns True when it is time to stop."""
         held = mean_square(self.network, self.held_out)
         valid = self.valid_time(self.network)
-        self.records.append(
-            {"iteration": iteration, "loss": loss, "held_out_loss": held, "valid_time": valid, **more}
-        )
+        self.records.append({"iteration": iteration, "loss": loss, "held_out_loss": held, "valid_time": valid, **more})
         self._bar.update(iteration - self._bar.n)
         self._bar.set_postfix_str(f"loss {loss:.2e}, held out {held:.2e}, valid time {valid:.2f}")
         self._waited += 1

@@ -77,9 +77,7 @@ class LevenbergMarquardt(Solver):
     def check(self, learn: tuple[str, ...]) -> None:
         """The Jacobian is that of the biases."""
         if learn != ("bias",):
-            raise ValueError(
-                f"solver LevenbergMarquardt needs learn='bias', got learn={set(learn)}; use Adam"
-            )
+            raise ValueError(f"solver LevenbergMarquardt needs learn='bias', got learn={set(learn)}; use Adam")
 
     @torch.no_grad()
     def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:
@@ -100,9 +98,7 @@ class LevenbergMarquardt(Solver):
                     break
                 damping = found.damping * (100.0 if found.ratio < 0.25 else 10.0)
 
-    def _search(
-        self, network: RNN, train: Batch, held_out: Batch, model: _Linear, damping: float
-    ) -> _Candidate | None:
+    def _search(self, network: RNN, train: Batch, held_out: Batch, model: _Linear, damping: float) -> _Candidate | None:
         """Try dampings a decade apart; return the best step, or None where every step is uphill."""
         start, now, held = network.bias.clone(), model.loss, mean_square(network, held_out)
 
@@ -135,13 +131,12 @@ class LevenbergMarquardt(Solver):
         while misses < 2 and damping > _SMALLEST:
             damping /= 10.0
             found = attempt(damping)
-            better = all(found.loss < c.loss for c in candidates) or all(
-                found.held < c.held for c in candidates
-            )
+            better = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
             misses = 0 if better else misses + 1
             candidates.append(found)
-        best = min(candidates, key=lambda c: c.held)
-        return best if best.held < held else min(candidates, key=lambda c: c.loss)
+        falling = [c for c in candidates if c.loss < now]
+        best = min(falling, key=lambda c: c.held)
+        return best if best.held < held else min(falling, key=lambda c: c.loss)
 
 
 class _Candidate(NamedTuple):

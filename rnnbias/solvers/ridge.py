@@ -52,7 +52,7 @@ class Ridge(Solver):
         path = _PATH if self.ridge is None else [self.ridge]
         with monitor.watch(len(path)):
             for k, ridge in enumerate(path):
-                shrunk = singular / (singular**2 + ridge)
+                shrunk = torch.where(singular > 0, singular / (singular**2 + ridge), 0.0)
                 network.readout.copy_(((shrunk * right.T) @ target).T)
                 loss = float((rates @ network.readout.T - targets).square().mean())
                 if monitor.record(k + 1, loss, ridge=ridge):
