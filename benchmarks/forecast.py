@@ -64,8 +64,8 @@ class Protocol:
     exponent_steps: int = 500
     esn_units: int = 500
     lm_iterations: int = 30
-    adam_steps: int = 300
-    full_steps: int = 3000
+    adam_steps: int = 200
+    full_steps: int = 2000
 
     @classmethod
     def quick(cls) -> Protocol:
@@ -345,7 +345,7 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
         "bias-plain": Network(
             about="biases by Levenberg-Marquardt, independent wiring (the paper's)",
             units=learned,
-            solver=lm,
+            solver=replace(lm, iterations=min(lm.iterations, 20)),
             recipe=Adam.recipe,
             **ours,
         ),

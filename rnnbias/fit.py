@@ -118,11 +118,11 @@ def fit_system(
 
     Notes
     -----
-    With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen
-    by free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its
-    free runs stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error
-    tenfold at a time, until the free runs have got no better twice. Where states are hidden this is done with gain 0.9, input
-    scale 0.3, alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may be, with both.
+    With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen by
+    free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its free runs
+    stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error tenfold at a time,
+    until the free runs have got no better twice. Where states are hidden this is done with gain 0.9, input scale 0.3,
+    alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may be, with both.
     `Fit.settings["tried"]` lists what was tried.
 
     Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.

@@ -53,7 +53,7 @@ def bias_jacobian(network: RNN, trace: Trace, washout: int = 0, tolerance: float
     Cost: depth x 2 x trials x times x outputs x rows x units operations.
 
     >>> net = RNN(4, 1, 1)
-    >>> bias_jacobian(net, net(torch.ones(1, 5, 1))).matrix.shape
+    >>> bias_jacobian(net, net(torch.ones(1, 5, 1, dtype=torch.float64))).matrix.shape
     torch.Size([1, 5, 1, 2])
     """
     slope = _slopes(network, trace)

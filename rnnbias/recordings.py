@@ -62,7 +62,7 @@ def hides_states(system: System, seen: int) -> bool:
 def record(system: str | System, *, samples: int, dt: float | None, seed: int, observed: object) -> Recording:
     """Simulate a system, given by name or itself, and read what it did."""
     system = systems.get(system) if isinstance(system, str) else system
-    names = [observed] if isinstance(observed, str) else observed
+    names = None if observed is None else _names(observed)
     return read(simulate(system, samples=samples, dt=dt, seed=seed, observed=names))._replace(name=system.name)
 
 
@@ -88,8 +88,8 @@ def read(
         source = _one_variable(source)
     if isinstance(source, xr.DataArray):
         found = _from_xarray(source, dt)
-    elif source is None or isinstance(source, str):
-        raise TypeError(f"a recording must be an xarray object or an array, got {source!r}")
+    elif source is None:
+        raise TypeError("a recording must be an xarray object or an array of real numbers, got None")
     elif dt is None:
         raise ValueError("dt must be given with a plain array: the time from one sample to the next")
     else:

@@ -73,7 +73,7 @@ def stuart_landau(**parameters: float) -> System:
         dt=0.15,
         period_formula=lambda p: 2 * math.pi / abs(p.omega - p.shear * p.sigma),
         transient=20.0,
-        draw=_on_circle,
+        draw=_about_circle,
         reference="Kuramoto 1984, Chemical Oscillations, Waves, and Turbulence, Springer, section 2.2",
     ).with_parameters(**parameters)
 
@@ -176,3 +176,7 @@ def brusselator(**parameters: float) -> System:
 def _on_circle(rng, p):
     phase = rng.uniform(0, 2 * math.pi)
     return [np.cos(phase), np.sin(phase)]
+
+
+def _about_circle(rng, p):
+    return rng.uniform(0.3, 1.7) * np.asarray(_on_circle(rng, p))

@@ -9,6 +9,7 @@ import rnnbias
 import systems
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
 from rnnbias.networks import LEARNABLE, RNN
+from rnnbias.recordings import simulate
 from rnnbias.solvers import Monitor
 from systems.labels import config
 
@@ -82,14 +83,23 @@ def test_a_cycle_is_forecast_for_many_steps():
     assert error(ahead.values, test.values[:, 100:150]) < 0.05
 
 
-def test_names_and_systems_are_simulated():
-    cosine = systems.get("cosine")
-    one, other = (fit(source, samples=200, seed=3) for source in ("cosine", cosine))
+@pytest.mark.parametrize(("name", "unit_name"), [("cosine", "periods"), ("lorenz63", "Lyapunov times")])
+def test_names_and_systems_are_simulated(name, unit_name):
+    system = systems.get(name)
+    one, other = (fit(source, samples=200, seed=3) for source in (name, system))
     assert torch.equal(one.network.bias, other.network.bias)
-    data = cosine.simulate(duration=201 * cosine.dt, seed=3)
-    assert torch.equal(fit(data, seed=3).network.bias, one.network.bias)
-    assert one.recording.name == "cosine" and one.settings["samples"] == 201
-    assert one.recording.unit_name == "periods" and one.recording.unit == cosine.period
+    data = simulate(system, samples=200, seed=3)
+    again = fit(data, seed=3, hidden=False)
+    assert torch.equal(again.network.bias, one.network.bias)
+    assert one.recording.name == name and one.settings["samples"] == data.trajectory[..., 0].size
+    assert one.recording.unit_name == unit_name
+
+
+def test_a_cycle_is_learned_from_starts_off_it_and_chaos_on_its_attractor():
+    cycle = simulate(systems.get("stuart_landau"), samples=2000, seed=1).trajectory
+    radius = np.hypot(*cycle.transpose("state", "trial", "time").values)
+    assert cycle.sizes["trial"] == 20 and radius[:, 0].std() > 0.05 and radius[:, -1].std() < radius[:, 0].std() / 10
+    assert simulate(systems.get("lorenz63"), samples=200, seed=1).trajectory.sizes["trial"] == 1
 
 
 def test_the_defaults_choose_a_solver_and_its_recipe():
