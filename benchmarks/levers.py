@@ -25,7 +25,6 @@ from rnnbias.framing import Frame, segments
 from rnnbias.jacobian import bias_jacobian
 from systems import checks
 
-_PLAIN = Recipe(wiring="independent", gain=0.9, input_scale=0.3, readout_scale=5.0)
 _SAMPLES, _TRAIN, _TEST = 5000, 0, 1
 
 
@@ -48,7 +47,7 @@ def levers(units: int) -> dict[str, dict[str, object]]:
         "sparse ternary weights": {"law": "ternary"},
         "excitatory and inhibitory columns": {"law": "dale"},
     }
-    plain = {"units": units // 2, "recipe": _PLAIN}
+    plain = {"units": units // 2, "recipe": Adam.recipe}
     return {
         "the defaults": {"recipe": Recipe()},
         **{name: {"recipe": Recipe(**change)} for name, change in recipes.items()},
