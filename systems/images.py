@@ -122,8 +122,8 @@ class Images:
     def __repr__(self) -> str:
         rows, columns = self.shape
         return (
-            f"<Images {self.name!r}: {len(self.train)} training and {len(self.test)} test images of {rows} x {columns}, "
-            f"{len(self.classes)} classes>"
+            f"<Images {self.name!r}: {len(self.train)} training and {len(self.test)} test images "
+            f"of {rows} x {columns}, {len(self.classes)} classes>"
         )
 
 
@@ -249,7 +249,7 @@ def fetch(name: str) -> Images:
     return Images(name, pictures[:60000], labels[:60000], pictures[60000:], labels[60000:], classes=classes)
 
 
-def _scikit_learn(name: str):  # noqa: ANN202
+def _scikit_learn(name: str):
     try:
         from sklearn import datasets
     except ImportError as error:

@@ -1,11 +1,8 @@
-"""Figures from labelled results: one function a figure, the words on the axes from the data's own attributes.
+"""Figures of forecasts.
 
 traces          forecasts against the truth, state by state, with the valid time marked
 attractors      free runs side by side
 valid_time      valid time against the count of learned numbers
-
-Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
-Okabe and Ito (2008), which colour-blind readers tell apart.
 """
 
 from __future__ import annotations
