@@ -33,7 +33,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import systems
-from rnnbias import Adam, Fit, LevenbergMarquardt, Recipe, Ridge, fit_system, metrics, plot
+from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, SystemFit, fit_system, metrics, plot
 from rnnbias.baselines import NVAR, Baseline, LinearAutoregression, Persistence, least_squares
 from rnnbias.files import write_netcdf
 from rnnbias.recordings import hides_states, simulate
@@ -284,7 +284,7 @@ class Echo(Learner):
         return model._replace(learned=model.learned + len(intercept))
 
 
-def _model(fit: Fit) -> Model:
+def _model(fit: SystemFit) -> Model:
     if fit.settings["interrupted"]:  # a row that was cut short is no row
         raise KeyboardInterrupt
 

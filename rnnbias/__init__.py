@@ -9,10 +9,10 @@ metrics         valid time, errors and attractor statistics on named dimensions
 """
 
 from rnnbias import metrics
-from rnnbias.files import load
-from rnnbias.fit import Fit, fit_system
+from rnnbias.fit import Fit, load
+from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
 from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
 from rnnbias.weights import Recipe
 
-__all__ = ["RNN", "Adam", "Fit", "LevenbergMarquardt", "Recipe", "Ridge", "fit_system", "load", "metrics"]
+__all__ = ["RNN", "Adam", "Fit", "LevenbergMarquardt", "Recipe", "Ridge", "SystemFit", "fit_system", "load", "metrics"]

@@ -1,427 +1,172 @@
-"""`fit_system`: learn a dynamical system with frozen weights; `Fit`: the learned network and what it can do."""
+"""`Fit`: a learned network, how it was learned, and how it is kept; `load` reads one back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 import xarray as xr
-from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import nn
 
-import systems
-from rnnbias import files, metrics
-from rnnbias.activations import ACTIVATIONS
-from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop
-from rnnbias.learning import Lesson, history
-from rnnbias.networks import RNN, learn_set
-from rnnbias.recordings import SHORTEST, Recording, hides_states, read, record
-from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge, Solver
-from rnnbias.weights import Recipe
-from systems import System, checks
+from rnnbias import files
+from rnnbias.networks import NETWORKS
+from rnnbias.solvers import SOLVERS, Solver
+from systems import checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["Fit", "fit_system"]
+__all__ = ["Fit", "load"]
 
-_HIDDEN = {"gain": 0.9, "input_scale": 0.3}  # recipe where states may be hidden: the network must remember
-_HIDDEN_LEAK = (-0.7, 0.3)  # alpha and beta that go with it
-_ROUNDS = 5  # jitters tried for one memory
+_FORMAT = "rnnbias fit 2"
 
 
-def fit_system(
-    system: str | System | xr.Dataset | xr.DataArray | ArrayLike,
-    *,
-    units: int = 600,
-    learn: str | Iterable[str] = "bias",
-    solver: Solver | None = None,
-    seed: int = 0,
-    recipe: Recipe | None = None,
-    samples: int = 5000,
-    dt: float | None = None,
-    observed: str | Iterable[str] | None = None,
-    hidden: bool | None = None,
-    horizon: int = 1,
-    output: str = "increment",
-    activation: str = "tanh",
-    alpha: float | None = None,
-    beta: float | None = None,
-    washout: int = 50,
-    jitter: float | None = None,
-    holdout: float = 0.1,
-    device: str | torch.device = "cpu",
-    progress: bool = True,
-) -> Fit:
-    """Learn to forecast `system` with a recurrent network whose random weights are frozen.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Fit(ABC):
+    """A learned network.
 
-        r_t = -alpha r_{t-1} + beta phi(W r_{t-1} + B x_{t-1} + b),      y_t = C r_t
-
-    x are the standardised states; y predicts them `horizon` samples ahead. Only the parts in `learn` change.
-
-    Parameters
-    ----------
-    system : str, System, xarray object or array
-        What to learn: a name from `systems.available()`, a `System`, or a recording: an xarray object with a
-        `time` dimension, or an array (time,), (time, state) or (trial, time, state) together with `dt`.
-    units : int
-        Network size. Under push-pull wiring (the default with biases) half as many numbers learn.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "initial", "weights".
-    solver : Solver, optional
-        Default: `LevenbergMarquardt` for biases, `Ridge` for the readout, `Adam` for anything else.
-    seed : int
-        Of the weights (it replaces the recipe's), the simulated data and the solver's noise.
-    recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights; default: the solver's own (`solver.recipe`).
-    samples : int
-        Length of the simulated training data; unused with a recording. A system with a period and no Lyapunov
-        exponent is simulated in 20 trials from drawn starts, any other in one trial on its attractor.
-    dt : float, optional
-        Sampling step; default: the system's, or that of the recording's time coordinate.
-    observed : str or list of str, optional
-        The states that the network sees and predicts; default: all.
-    hidden : bool, optional
-        Whether the system has states beside those seen; see Notes. Default: known for a system, and for a
-        recording both are tried.
-    horizon : int
-        How many samples ahead the network predicts.
-    output : str
-        "increment" (the change over the horizon) or "state".
-    activation : str
-        As in `RNN`.
-    alpha, beta : float, optional
-        The leak of `RNN`; default 0 and 1, or see Notes.
-    washout : int
-        Samples of true input before the outputs that count; shortened for short recordings.
-    jitter : float, optional
-        Noise on the training inputs, in standard deviations, while the targets stay clean: the network learns
-        to come back to the data, which steadies its free runs. Default 0, or see Notes.
-    holdout : float
-        Fraction of the data held out for early stopping: whole trials where there are ten or more, otherwise
-        the end of each.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar with loss and valid time. Ctrl-C ends learning and keeps the best.
-
-    Returns
-    -------
-    Fit
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
-
-    Notes
-    -----
-    With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen by
-    free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its free runs
-    stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error tenfold at a time,
-    until the free runs have got no better twice. Where states are hidden this is done with gain 0.9, input scale 0.3,
-    alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may be, with both.
-    `Fit.settings["tried"]` lists what was tried.
-
-    Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
-    The same call with the same seed gives the same bits on the same machine.
-
-    Examples
-    --------
-    >>> fit = fit_system("lorenz63", units=100, samples=1000, progress=False)
-    >>> fit.network.learned
-    50
-    >>> import systems
-    >>> test = systems.get("lorenz63").simulate(duration=4.0, seed=7)
-    >>> fit.forecast(test.isel(time=slice(0, 100)), steps=50).sizes["time"]
-    50
-    """
-    parts = learn_set(learn)
-    solver = solver or _default_solver(parts)
-    if not isinstance(solver, Solver):
-        raise TypeError(f"solver must be a Solver such as LevenbergMarquardt(), got {solver!r}")
-    seed = checks.seed("seed", seed)
-    if not isinstance(recipe, Recipe | None):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    checks.choice("output", output, OUTPUTS)
-    checks.choice("activation", activation, ACTIVATIONS)
-    horizon = checks.whole("horizon", horizon, at_least=1)
-    washout = checks.whole("washout", washout, at_least=0)
-    holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
-    samples = checks.whole("samples", samples, at_least=SHORTEST, at_most=10**7)
-    if hidden not in (None, True, False):
-        raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
-    device = _device(device)
-    given = _Setting(
-        replace(recipe or solver.recipe, seed=seed),
-        0.0 if alpha is None else checks.number("alpha", alpha, at_least=-1, at_most=1),
-        1.0 if beta is None else checks.number("beta", beta, above=0),
-        0.0 if jitter is None else checks.number("jitter", jitter, at_least=0),
-    )
-    checks.whole("units", units, at_least=1, at_most=10**5)
-    RNN(given.recipe.units_per_row, 1, 1, recipe=given.recipe, learn=parts)
-    if units % given.recipe.units_per_row:
-        raise ValueError(f"units must be even under push-pull wiring, got {units}")
-    solver.check(parts)
-
-    named = isinstance(system, str | System)
-    if named:
-        data = record(system, samples=samples, dt=dt, seed=seed, observed=observed)
-    else:
-        data = read(system, dt, observed)
-    lesson = Lesson.of(data, output=output, horizon=horizon, washout=washout, holdout=holdout, device=device)
-    states = len(data.states)
-
-    def attempt(setting: _Setting, tried: list[dict[str, float]]) -> Fit:
-        network = RNN(
-            units, states, states, recipe=setting.recipe, learn=parts, activation=activation,
-            alpha=setting.alpha, beta=setting.beta, device=device,
-        )  # fmt: skip
-        monitor = lesson.learn(network, solver, jitter=setting.jitter, seed=seed, progress=progress)
-        settings = {
-            "samples": int(np.prod(data.values.shape[:2])),
-            "washout": washout,
-            "jitter": setting.jitter,
-            "holdout": holdout,
-            "interrupted": int(monitor.interrupted),
-            "tried": tried,
-        }
-        empty = data._replace(values=data.values[:0])
-        return Fit(network, lesson.frame, empty, solver, history(monitor, data.unit_name), settings)
-
-    automatic = all(x is None for x in (recipe, alpha, beta, jitter)) and isinstance(solver, LevenbergMarquardt)
-    if not automatic:
-        return attempt(given, [])
-    remembering = _Setting(replace(given.recipe, **_HIDDEN), *_HIDDEN_LEAK, 0.0)
-    if hidden is None and named:
-        hidden = hides_states(systems.get(system) if isinstance(system, str) else system, states)
-    return _search(lesson, attempt, {None: [given, remembering], True: [remembering], False: [given]}[hidden])
-
-
-class _Setting(NamedTuple):
-    """What the search varies."""
-
-    recipe: Recipe
-    alpha: float
-    beta: float
-    jitter: float
-
-
-def _search(lesson: Lesson, attempt: Callable[[_Setting, list[dict[str, float]]], Fit], starts: list[_Setting]) -> Fit:
-    """Return the fit with the best free runs through the held-out data.
-
-    From each start the jitter rises, from none to the size of the network's own error at one step and then
-    tenfold, until the free runs have got no better twice. The first fit whose free runs all stay valid is taken
-    at once.
-    """
-    best, least, tried = None, np.inf, []
-    for setting in starts:
-        here, misses = np.inf, 0
-        for _ in range(_ROUNDS):
-            fit = attempt(setting, tried)
-            error, valid = lesson.free_runs.judge(fit.network)
-            tried.append({**setting._asdict(), "recipe": setting.recipe.to_dict(), "free_run_error": error})
-            if error < least:
-                best, least = fit, error
-            if fit.settings["interrupted"]:
-                best.settings["interrupted"] = 1
-            if valid or fit.settings["interrupted"]:
-                return best
-            here, misses = (error, 0) if error < here else (here, misses + 1)
-            if misses == 2:
-                break
-            setting = setting._replace(jitter=10 * setting.jitter or lesson.step_error(fit.network))
-    return best
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A learned network with the frame it sees data in.
+    A kind of fit is a subclass that says what was learned (`about`, `arrays`) and can be rebuilt from that (`revive`).
 
     Attributes
     ----------
-    network : RNN
+    network : Module
         The torch module; frozen weights are its buffers, learned numbers its parameters.
-    frame : Frame
-        Training statistics and the meaning of the output.
-    recording : Recording
-        The description of what was learned (states, units, step), without its samples.
     solver : Solver
         What found the learned numbers.
     history : xarray.Dataset
-        One entry per iteration: loss, held-out loss, valid time and the solver's own quantities.
+        One entry per iteration: loss, held-out loss and what else was recorded.
     settings : dict
         The remaining arguments of the fit.
     """
 
-    network: RNN
-    frame: Frame
-    recording: Recording
+    network: nn.Module
     solver: Solver
     history: xr.Dataset
     settings: dict[str, object]
 
-    def drive(self, inputs: xr.Dataset | xr.DataArray | ArrayLike) -> xr.Dataset:
-        """Predict `horizon` samples ahead of every sample of `inputs`, the true inputs being given throughout.
+    #: The word that names this kind of fit in files.
+    kind: ClassVar[str]
+    kinds: ClassVar[dict[str, type[Fit]]] = {}
 
-        Returns a Dataset with `prediction` (trial, time, state), where `time` is the time predicted for.
-        Early predictions suffer from the start at rest; the first `washout` of them did not count in learning.
-        """
-        data = self._read(inputs)
-        standard = self.frame.standardise(data.values, self.network.start)
-        ahead = self.frame.restore(open_loop(self.network, self.frame, standard))
-        times = (np.arange(ahead.shape[1]) + self.frame.horizon) * data.dt
-        return self._labelled("prediction", ahead, times, "one-step prediction from true inputs")
+    def __init_subclass__(cls) -> None:
+        Fit.kinds[cls.kind] = cls
 
-    def forecast(self, context: xr.Dataset | xr.DataArray | ArrayLike, steps: int) -> xr.Dataset:
-        """Run on alone for `steps` samples after `context`: the network's predictions become its inputs.
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name of what was learned."""
 
-        `context` is data of the learned kind, (time, state) or (trial, time, state), of at least `horizon`
-        samples; longer ones (`washout` and more) let the memory of the network settle. Returns a Dataset with
-        `forecast` (trial, time, state); `time` is 0 at the last sample of the context.
-        """
-        steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
-        data = self._read(context)
-        if data.values.shape[1] < self.frame.horizon:
-            raise ValueError(f"context must have at least {self.frame.horizon} samples, got {data.values.shape[1]}")
-        standard = self.frame.standardise(data.values, self.network.start)
-        ahead = self.frame.restore(closed_loop(self.network, self.frame, standard, steps))
-        return self._labelled("forecast", ahead, np.arange(1, steps + 1) * data.dt, "free-running forecast")
+    @abstractmethod
+    def about(self) -> dict[str, object]:
+        """What was learned, as plain numbers, strings, lists and dicts."""
 
-    def free_map(self, context: xr.Dataset | xr.DataArray | ArrayLike) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-        """The map that `forecast` iterates, for dynamical analysis, and its state after `context`.
+    def arrays(self) -> dict[str, Labelled]:
+        """Arrays that belong to the fit beside the learned numbers; one called like its dimension is a coordinate."""
+        return {}
 
-        Its state is (rates, standardised inputs), (trial, unit + state); the map is differentiable and
-        batched, as `metrics.largest_exponent` wants it. Only for `horizon` 1.
-        """
-        if self.frame.horizon != 1:
-            raise ValueError(f"free_map needs a fit with horizon=1, got horizon={self.frame.horizon}")
-        network, frame = self.network, self.frame
+    @classmethod
+    @abstractmethod
+    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+        """Rebuild a fit from `about`, a Dataset with its `arrays` and the fields of `Fit`; refuse the impossible."""
 
-        def step(state: Tensor) -> Tensor:
-            rate, now = state[:, : network.units], state[:, network.units :]
-            then = frame.predict(now, network.read(rate))
-            return torch.cat([network.advance(rate, network.external(then))[1], then], 1)
-
-        standard = frame.standardise(self._read(context).values, network.start)
-        with torch.no_grad():
-            rate = network(standard).rate[:, -1]
-        return step, torch.cat([rate, standard[:, -1]], 1)
-
-    def score(
-        self,
-        test: xr.Dataset | xr.DataArray | ArrayLike,
-        *,
-        windows: int = 100,
-        context: int = 100,
-        steps: int | None = None,
-        threshold: Iterable[float] = (0.3, 0.4, 0.5),
-    ) -> xr.Dataset:
-        """Score closed-loop forecasts on `windows` windows of data that the network has not seen.
-
-        Each window has `context` true samples and `steps` forecast ones (default: 20 Lyapunov times or
-        periods, as far as the data allow). Returns the Dataset of `metrics.valid_time` over `trial` (the windows) with
-        `nrmse` at one Lyapunov time, period or time unit, `divergence_rate` and `constant_rate`, and the
-        count of learned numbers in `attrs["learned"]`.
-        """
-        data = self._read(test)
-        windows = checks.whole("windows", windows, at_least=1)
-        context = checks.whole("context", context, at_least=self.frame.horizon)
-        longest = data.values.shape[1] - context - 1
-        if steps is None:
-            steps = max(4, min(max(20, round(20 * self.recording.unit / data.dt)), longest))
-        steps = checks.whole("steps", steps, at_least=4)
-        if steps > longest:
-            raise ValueError(
-                f"test must have at least context + steps + 1 = {context + steps + 1} samples, got "
-                f"{data.values.shape[1]}"
-            )
-        per_trial = -(-windows // len(data.values))
-        firsts = np.linspace(0, data.values.shape[1] - context - steps, per_trial).astype(int)
-        cut = np.concatenate([data.values[:, f : f + context + steps] for f in firsts])[:windows]
-        forecast = self.forecast(self._wrap(cut[:, :context]), steps).forecast
-        truth = forecast.copy(data=cut[:, context:])
-        scale = xr.DataArray(self.frame.scale, {"state": list(self.recording.states)}, "state")
-        mean = scale.copy(data=self.frame.mean)
-        found = metrics.valid_time(
-            forecast, truth, scale, self.recording.unit, tuple(threshold), units=self.recording.unit_name
-        )
-        horizon = min(max(self.recording.unit, data.dt), steps * data.dt)
-        found["nrmse"] = metrics.nrmse(forecast, truth, scale, horizon)
-        found["divergence_rate"] = metrics.divergence_rate(forecast, mean, scale)
-        found["constant_rate"] = metrics.constant_rate(forecast, scale)
-        return found.assign_attrs(title=f"score of {self!r}", learned=self.network.learned)
+    def configuration(self) -> dict[str, object]:
+        """Everything that rebuilds the fit but its arrays, as plain numbers, strings, lists and dicts."""
+        return {
+            "kind": self.kind,
+            "seed": self.network.recipe.seed,
+            "network": self.network.to_dict(),
+            "learned": self.network.learned,
+            "about": self.about(),
+            "solver": _plain(self.solver.to_dict()),
+            "settings": self.settings,
+        }
 
     def to_dataset(self) -> xr.Dataset:
-        """The learned numbers, the frame, the history and the whole configuration as one Dataset."""
-        return files.describe(self)
+        """The learned numbers, the history and the whole configuration as one Dataset."""
+        network, found = self.network, self.arrays()
+        variables = {
+            f"learned_{name}": Labelled(network.dims[name], p.detach().cpu().numpy(), "1", f"learned {name}")
+            for name, p in network.named_parameters()
+        }
+        variables["unit_bias"] = Labelled("unit", network.biases.detach().cpu().numpy(), "1", "bias of each unit")
+        coords = {name: item for name, item in found.items() if item.dims == name}
+        ds = dataset(
+            {**variables, **{name: item for name, item in found.items() if name not in coords}},
+            coords,
+            title=f"fit of {self.name}",
+            config=self.configuration(),
+            references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
+        )
+        history = self.history.rename({name: f"history_{name}" for name in self.history.data_vars})
+        ds = ds.merge(history, combine_attrs="override")
+        digests = {"frozen": network.digests(), "stored": files.digests(ds)}
+        return ds.assign_attrs(format=_FORMAT, digests=json.dumps(digests))
 
     def save(self, path: str | Path) -> Path:
         """Write the fit to a netCDF file: recipe, learned numbers and digests, never the frozen matrices.
 
         The file appears whole or not at all. `rnnbias.load(path)` reads it back.
         """
-        return files.save(self, path)
+        return files.write_netcdf(self.to_dataset(), path)
 
     def __repr__(self) -> str:
-        held = float(np.fmin.reduce(self.history.held_out_loss.values, initial=np.inf)) ** 0.5
+        held = float(np.fmin.reduce(self.history.held_out_loss.values, initial=np.inf))
         return (
-            f"<Fit of {self.recording.name!r}: {self.network.units} units, {self.network.learned} learned numbers "
-            f"({', '.join(self.network.learn)}), {type(self.solver).__name__}, held-out error {held:.2e}>"
+            f"<{type(self).__name__} of {self.name!r}: {self.network.units} units, {self.network.learned} learned "
+            f"numbers ({', '.join(self.network.learn)}), {type(self.solver).__name__}, held-out loss {held:.2e}>"
         )
 
-    def _wrap(self, values: np.ndarray) -> xr.DataArray:
-        times = np.arange(values.shape[1]) * self.recording.dt
-        coords = {
-            "time": ("time", times, {"units": self.recording.time_units}),
-            "state": list(self.recording.states),
-        }
-        return xr.DataArray(values, coords, ("trial", "time", "state"))
 
-    def _read(self, source: xr.Dataset | xr.DataArray | ArrayLike) -> Recording:
-        """Read data of the kind that was learned; any length, but the same states and step."""
-        plain = not isinstance(source, xr.Dataset | xr.DataArray)
-        timed = not plain and "time" in source.coords and source.sizes.get("time", 0) > 1
-        dt = None if timed else self.recording.dt
-        data = read(source, dt, shortest=1)
-        if not plain and len(data.states) > len(self.recording.states):
-            data = read(source, dt, self.recording.states, shortest=1)
-        if plain and len(data.states) == len(self.recording.states):
-            data = data._replace(states=self.recording.states)
-        if data.states != self.recording.states:
-            raise ValueError(f"the data must have the states {self.recording.states}, got {data.states}")
-        if abs(data.dt - self.recording.dt) > 1e-3 * self.recording.dt:
-            raise ValueError(f"the data must have the step {self.recording.dt:.6g} learned from, got {data.dt:.6g}")
-        return data
+def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
+    """Read a fit that `Fit.save` wrote: draw its frozen arrays again and check every digest.
 
-    def _labelled(self, name: str, values: np.ndarray, times: np.ndarray, title: str) -> xr.Dataset:
-        about = self.recording
-        ds = dataset(
-            {name: Labelled(("trial", "time", "state"), values, about.state_units[0], title)},
-            {
-                "trial": Labelled("trial", np.arange(len(values)), "1", "trial"),
-                "time": Labelled("time", times, about.time_units, "time after the start of the inputs"),
-                "state": Labelled("state", list(about.states), "1", "state"),
-                "state_units": Labelled("state", list(about.state_units), "1", "units of each state"),
-            },
-            title=f"{title} of {about.name}",
-            config=files.configuration(self),
+    Nothing in the file is executed. Raises FileNotFoundError where there is no file and ValueError where the
+    file is truncated, altered, not a fit, or asks for an impossible network.
+    """
+    ds = files.read_netcdf(path)
+    if ds.attrs.get("format") != _FORMAT:
+        raise ValueError(
+            f"{str(path)!r} is not a fit of this version: format must be {_FORMAT!r}, got {ds.attrs.get('format')!r}"
         )
-        return ds
-
-
-def _default_solver(parts: tuple[str, ...]) -> Solver:
-    return {("bias",): LevenbergMarquardt(), ("readout",): Ridge()}.get(parts, Adam())
-
-
-def _device(device: str | torch.device) -> torch.device:
     try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device must be one that torch knows: 'cpu' or 'cuda', got {device!r}") from error
-    checks.choice("device", found.type, ("cpu", "cuda"))
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' must be available, but torch sees no CUDA device")
-    return found
+        return _rebuild(ds, device)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{str(path)!r} is damaged or was altered: {error}") from error
+
+
+def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
+    config, digests = json.loads(ds.attrs["config"]), json.loads(ds.attrs["digests"])
+    found, wanted = files.digests(ds), digests["stored"]
+    for name in {**wanted, **found}:
+        if found.get(name) != wanted.get(name):
+            raise ValueError(f"the digest of {name} does not match")
+    kind = Fit.kinds[checks.choice("kind", config["kind"], Fit.kinds)]
+    settings = dict(config["network"])
+    make = NETWORKS[checks.choice("network", settings.pop("network"), NETWORKS)]
+    for name, shape in make.shapes(settings).items():  # before anything is allocated
+        checks.array(name, ds[f"learned_{name}"].values, shape=shape)
+    network = make.from_dict(settings, device)
+    for name, parameter in network.named_parameters():
+        parameter.data.copy_(torch.from_numpy(ds[f"learned_{name}"].values))
+    if network.digests() != digests["frozen"]:
+        raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
+    solver = dict(config["solver"])
+    classes = {each.__name__: each for each in SOLVERS.values()}
+    history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]
+    history = history.rename({name: str(name).removeprefix("history_") for name in history.data_vars})
+    return kind.revive(
+        config["about"],
+        ds,
+        network=network,
+        solver=classes[checks.choice("solver", solver.pop("name"), classes)](**solver),
+        history=history.drop_vars([name for name in history.coords if name != "iteration"]),
+        settings=dict(config["settings"]),
+    )
+
+
+def _plain(settings: dict[str, object]) -> dict[str, object]:
+    """Turn numpy's numbers into Python's, which JSON can hold."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in settings.items()}

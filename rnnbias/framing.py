@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rnnbias.examples import Sequences
 from rnnbias.networks import RNN
-from rnnbias.solvers import Batch
 from systems import checks
 
 __all__ = ["OUTPUTS", "Frame", "closed_loop", "open_loop", "segments"]
@@ -64,7 +64,9 @@ class Frame(NamedTuple):
         return (step - step.new_tensor(self.step_mean)) / step.new_tensor(self.step_scale)
 
 
-def segments(standard: Tensor, frame: Frame, *, washout: int, length: int, jitter: float = 0.0, seed: int = 0) -> Batch:
+def segments(
+    standard: Tensor, frame: Frame, *, washout: int, length: int, jitter: float = 0.0, seed: int = 0
+) -> Sequences:
     """Cut standardised trials (trial, time, state) into segments of equal length that cover them.
 
     Each segment has `washout` samples of true input before the first output that counts, and `length` outputs
@@ -80,7 +82,7 @@ def segments(standard: Tensor, frame: Frame, *, washout: int, length: int, jitte
     if jitter:
         noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed), dtype=inputs.dtype)
         inputs = inputs + jitter * noise.to(inputs.device)
-    return Batch(inputs, frame.target(inputs[:, washout:], later), washout)
+    return Sequences(inputs, frame.target(inputs[:, washout:], later), washout)
 
 
 @torch.no_grad()

@@ -10,14 +10,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from rnnbias.examples import Sequences
 from rnnbias.framing import Frame, closed_loop, segments
 from rnnbias.networks import RNN
 from rnnbias.recordings import Recording
-from rnnbias.solvers import Batch, Monitor, Solver
-from rnnbias.solvers.base import residual
-from systems.labels import Labelled, dataset
+from rnnbias.solvers import Monitor, Solver
 
-__all__ = ["FreeRuns", "Lesson", "history"]
+__all__ = ["FreeRuns", "Lesson"]
 
 _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
@@ -61,17 +60,22 @@ class Lesson:
 
     def learn(self, network: RNN, solver: Solver, *, jitter: float, seed: int, progress: bool) -> Monitor:
         """Let `solver` teach `network`; returns the record. Frozen arrays are checked by digest."""
-        monitor = Monitor(network, self._tested, _PATIENCE, self.free_runs.valid_time, progress)
+        monitor = Monitor(network, self._tested, _PATIENCE, self._gauge, progress)
         before = network.digests()
         solver.solve(network, self._cut(self.fitting, jitter, seed), monitor)
         if network.digests() != before:
             raise RuntimeError("frozen weights have changed during learning; please report this")
         return monitor
 
+    def history(self, monitor: Monitor, unit_name: str) -> xr.Dataset:
+        """What `monitor` recorded, valid times in `unit_name`."""
+        text = f"median valid time on held-out data (threshold {_VALID})"
+        return monitor.history({"valid_time": (unit_name, text)})
+
     @torch.no_grad()
     def step_error(self, network: RNN) -> float:
         """Root-mean-square error of predictions from held-out inputs, in standard deviations of the states."""
-        error = residual(network, self._tested)
+        error = self._tested.residual(network)
         return float((error * error.new_tensor(self.frame.step_scale)).square().mean().sqrt())
 
     @cached_property
@@ -84,11 +88,14 @@ class Lesson:
         windows = torch.cat([self.held_out[:, f : f + context + steps] for f in firsts])[:_WINDOWS]
         return FreeRuns(self.frame, windows[:, :context], windows[:, context:], self.unit)
 
+    def _gauge(self, network: RNN) -> dict[str, float]:
+        return {"valid_time": self.free_runs.valid_time(network)}
+
     @cached_property
-    def _tested(self) -> Batch:
+    def _tested(self) -> Sequences:
         return self._cut(self.held_out, 0.0, 0)
 
-    def _cut(self, standard: Tensor, jitter: float, seed: int) -> Batch:
+    def _cut(self, standard: Tensor, jitter: float, seed: int) -> Sequences:
         washout = _affordable(self.washout, standard.shape[1], self.frame.horizon)
         return segments(standard, self.frame, washout=washout, length=_LENGTH, jitter=jitter, seed=seed)
 
@@ -116,27 +123,6 @@ class FreeRuns:
         """Mean logarithm (base 10) of the error, and whether every run stays valid to its end."""
         error = self.error(network)
         return float(error.clamp(1e-12, 10.0).log10().mean()), bool((error <= _VALID).all())
-
-
-def history(monitor: Monitor, unit_name: str) -> xr.Dataset:
-    """The records of a monitor as a Dataset over `iteration`."""
-    names = {"loss", "held_out_loss", "valid_time"}.union(*monitor.records)
-    meaning = {
-        "loss": ("1", "mean squared training error"),
-        "held_out_loss": ("1", "mean squared error on held-out data"),
-        "valid_time": (unit_name, f"median valid time on held-out data (threshold {_VALID})"),
-        "damping": ("1", "damping relative to the largest singular value"),
-        "gain_ratio": ("1", "actual over predicted reduction"),
-        "depth": ("1", "terms of the adjoint recursion"),
-        "ridge": ("1", "ridge"),
-    }
-    columns = {
-        name: Labelled("iteration", [entry.get(name, np.nan) for entry in monitor.records], *about)
-        for name, about in meaning.items()
-        if name in names
-    }
-    iterations = Labelled("iteration", [int(entry["iteration"]) for entry in monitor.records], "1", "iteration")
-    return dataset(columns, {"iteration": iterations}, title="history of learning", config={})
 
 
 def _affordable(washout: int, samples: int, horizon: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,12 @@ from rnnbias.activations import ACTIVATIONS
 from rnnbias.weights import Recipe, digest
 from systems import checks
 
-__all__ = ["LEARNABLE", "RNN", "Trace", "learn_set"]
+__all__ = ["LEARNABLE", "NETWORKS", "RNN", "Trace", "learn_set"]
 
 #: What `learn=` may name.
 LEARNABLE = ("bias", "gain", "mask", "readout", "initial", "weights")
+
+_MOST_UNITS = 10**5
 
 
 class Trace(NamedTuple):
@@ -75,6 +77,12 @@ class RNN(nn.Module):
     (3, torch.Size([1, 3]))
     """
 
+    #: The dimensions of what can learn.
+    dims: ClassVar[dict[str, tuple[str, ...]]] = {
+        "recurrent": ("row", "unit"), "input": ("row", "input"), "readout": ("output", "row"), "bias": ("row",),
+        "gain": ("unit",), "mask": ("unit",), "initial": ("unit",),
+    }  # fmt: skip
+
     recurrent: Tensor
     input: Tensor
     readout: Tensor
@@ -99,7 +107,7 @@ class RNN(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        self.units = checks.whole("units", units, at_least=1, at_most=10**6)
+        self.units = checks.whole("units", units, at_least=1, at_most=_MOST_UNITS)
         self.inputs = checks.whole("inputs", inputs, at_least=0)
         self.outputs = checks.whole("outputs", outputs, at_least=1)
         self.recipe = recipe or Recipe()
@@ -137,6 +145,42 @@ class RNN(nn.Module):
     def biases(self) -> Tensor:
         """The bias b of every unit (unit,): where it started plus what it learned."""
         return pairs.share(self.start, self.fan) + pairs.oppose(self.bias, self.fan)
+
+    def to_dict(self) -> dict[str, object]:
+        """What rebuilds the network but its learned numbers, as plain numbers, strings, lists and dicts."""
+        return {
+            "network": type(self).__name__,
+            "units": self.units,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "learn": list(self.learn),
+            "activation": self.activation,
+            "alpha": self.alpha,
+            "beta": self.beta,
+            "recipe": self.recipe.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, object], device: torch.device | str = "cpu") -> RNN:
+        """Rebuild a network, not yet taught, from `to_dict` without its entry "network"."""
+        return cls(**{**settings, "recipe": Recipe(**settings["recipe"]), "device": device})
+
+    @staticmethod
+    def shapes(settings: dict[str, object]) -> dict[str, tuple[int, ...]]:
+        """The shapes of the learned arrays of such a network, which is not drawn for that."""
+        units = checks.whole("units", settings["units"], at_least=1, at_most=_MOST_UNITS)
+        inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=_MOST_UNITS)
+        outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=_MOST_UNITS)
+        rows = units // Recipe(**settings["recipe"]).units_per_row
+        shapes = {
+            "bias": {"bias": (rows,)},
+            "gain": {"gain": (units,)},
+            "mask": {"mask": (units,)},
+            "readout": {"readout": (outputs, rows)},
+            "initial": {"initial": (units,)},
+            "weights": {"recurrent": (rows, units), "input": (rows, inputs)},
+        }
+        return {name: shape for part in learn_set(settings["learn"]) for name, shape in shapes[part].items()}
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of every array that does not learn."""
@@ -187,3 +231,7 @@ class RNN(nn.Module):
             f"units={self.units}, inputs={self.inputs}, outputs={self.outputs}, learn={set(self.learn)}, "
             f"learned={self.learned}, wiring={self.recipe.wiring!r}, activation={self.activation!r}"
         )
+
+
+#: Networks by class name, as files name them.
+NETWORKS = {"RNN": RNN}

@@ -14,6 +14,7 @@ __all__ = ["LAWS", "WIRINGS", "Frozen", "Recipe", "digest"]
 
 LAWS = ("gaussian", "uniform", "ternary", "dale")
 WIRINGS = ("push-pull", "independent")
+_SCALES = ("gain", "input_scale", "bias_scale", "readout_scale")
 _DENSITY = 0.1  # fraction of non-zero entries under the ternary law
 _EXCITATORY = 0.8  # fraction of excitatory columns under the dale law
 
@@ -75,7 +76,7 @@ class Recipe:
         checks.seed("seed", self.seed)
         checks.choice("law", self.law, LAWS)
         checks.choice("wiring", self.wiring, WIRINGS)
-        for name in ("gain", "input_scale", "bias_scale", "readout_scale"):
+        for name in _SCALES:
             checks.number(name, getattr(self, name), at_least=0)
 
     @property
@@ -105,7 +106,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, object]:
         """Return the recipe as plain numbers and strings; `Recipe(**d)` rebuilds it."""
-        return asdict(self)
+        plain = {"seed": int(self.seed), **{name: float(getattr(self, name)) for name in _SCALES}}
+        return {**asdict(self), **plain}
 
 
 def _rows(seed: np.random.SeedSequence, law: str, rows: int, columns: int) -> np.ndarray:

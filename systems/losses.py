@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from systems import checks
-from systems.loads import across
 
 if TYPE_CHECKING:
     from systems.reaching import Movement, Session

@@ -35,7 +35,8 @@ def clusters(
 
     The count of clusters K is the smallest from 2 to `most` whose held-out log-likelihood under equal spherical
     Gaussians around the K-means centroids is within one standard error, over `folds`, of the best one: plain held-out
-    distance falls with every further cluster. The mean silhouette stands beside it. Clusters are ordered by their preferred task.
+    distance falls with every further cluster. The mean silhouette stands beside it. Clusters are ordered by their
+    preferred task.
 
     Parameters
     ----------

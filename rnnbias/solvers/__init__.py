@@ -1,15 +1,38 @@
 """Solvers: how the learned numbers of a network are found.
 
-=====================  ==============================  ===========================================
-`LevenbergMarquardt`   biases                          second order; seconds; the default for biases
-`Adam`                 anything                        first order; the paper's solver
-`Ridge`                readout                         linear least squares by SVD
-=====================  ==============================  ===========================================
+=====================  =============================  ===========================================
+`LevenbergMarquardt`   biases, gains, starting rates  second order; seconds; the default for biases
+`Adam`                 anything                       first order; the paper's solver
+`Ridge`                readout                        linear least squares by SVD
+=====================  =============================  ===========================================
 """
 
 from rnnbias.solvers.adam import Adam
-from rnnbias.solvers.base import Batch, Monitor, Solver
+from rnnbias.solvers.base import Solver
 from rnnbias.solvers.levenberg_marquardt import LevenbergMarquardt
+from rnnbias.solvers.monitor import Monitor
 from rnnbias.solvers.ridge import Ridge
+from systems import checks
 
-__all__ = ["Adam", "Batch", "LevenbergMarquardt", "Monitor", "Ridge", "Solver"]
+__all__ = ["SOLVERS", "Adam", "LevenbergMarquardt", "Monitor", "Ridge", "Solver", "choose"]
+
+#: Solvers by the names that `solver=` takes.
+SOLVERS: dict[str, type[Solver]] = {"levenberg-marquardt": LevenbergMarquardt, "adam": Adam, "ridge": Ridge}
+
+
+def choose(solver: Solver | str | None, learn: tuple[str, ...]) -> Solver:
+    """Return the solver meant: one given, one named, or the default for the parts that learn.
+
+    Raises TypeError or ValueError, naming the argument, for anything else and where the solver cannot learn them.
+
+    >>> choose("adam", ("bias",)).rate, choose(None, ("readout",))
+    (0.003, Ridge(ridge=None))
+    """
+    if solver is None:
+        solver = {("bias",): LevenbergMarquardt(), ("readout",): Ridge()}.get(learn, Adam())
+    elif isinstance(solver, str):
+        solver = SOLVERS[checks.choice("solver", solver, SOLVERS)]()
+    elif not isinstance(solver, Solver):
+        raise TypeError(f"solver must be a Solver such as LevenbergMarquardt(), or a name, got {solver!r}")
+    solver.check(learn)
+    return solver

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import nn
 
-from rnnbias.networks import RNN
-from rnnbias.solvers.base import Batch, Monitor, Solver, residual
+from rnnbias.examples import Examples
+from rnnbias.solvers.base import Solver
+from rnnbias.solvers.monitor import Monitor
 from rnnbias.weights import Recipe
 from systems import checks
 
@@ -26,7 +28,7 @@ class Adam(Solver):
     rate : float
         Learning rate; falls to a hundredth along a cosine.
     batch : int
-        Segments in a minibatch.
+        Trials in a minibatch.
     every : int
         Steps between records (held-out loss and valid time).
     clip : float
@@ -53,7 +55,7 @@ class Adam(Solver):
     def check(self, learn: tuple[str, ...]) -> None:
         """Adam learns anything."""
 
-    def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:
+    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
         """Descend; the best record on held-out data is kept."""
         chooser = torch.Generator().manual_seed(self.seed)
         parameters = list(network.parameters())
@@ -62,11 +64,9 @@ class Adam(Solver):
         total, count = 0.0, 0
         with monitor.watch(self.iterations):
             for step in range(1, self.iterations + 1):
-                chosen = torch.randperm(len(train.inputs), generator=chooser)[: self.batch]
-                chosen = chosen.to(train.inputs.device)
-                part = Batch(train.inputs[chosen], train.targets[chosen], train.washout)
+                chosen = torch.randperm(len(train), generator=chooser)[: self.batch]
                 optimiser.zero_grad()
-                loss = residual(network, part).square().mean()
+                loss = train.part(chosen).residual(network).square().mean()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, self.clip)
                 optimiser.step()

@@ -1,18 +1,20 @@
-"""Levenberg-Marquardt on the biases: second-order learning, because only a few numbers learn."""
+"""Levenberg-Marquardt: second-order learning, because only a few numbers learn."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator, lsmr
-from torch import Tensor
+from torch import Tensor, nn
 
-from rnnbias.jacobian import backward_sweep, bias_jacobian, forward_sweep
-from rnnbias.networks import RNN
-from rnnbias.solvers.base import Batch, Monitor, Solver, mean_square, residual
+from rnnbias import learned
+from rnnbias.examples import Examples
+from rnnbias.solvers.base import Solver
+from rnnbias.solvers.monitor import Monitor
 from rnnbias.weights import Recipe
 from systems import checks
 
@@ -26,11 +28,11 @@ _PROBE = 0.1  # length, in steps, of the finite difference behind the geodesic a
 
 @dataclass(frozen=True)
 class LevenbergMarquardt(Solver):
-    """Damped Gauss-Newton steps on e(z), the residuals as a function of the learned biases z.
+    """Damped Gauss-Newton steps on e(z), the residuals as a function of the learned numbers z.
 
-    An iteration factors the Jacobian once, J = Q R and R = U S V^T, so that the step for any damping mu,
+    An iteration factors the Jacobian once, J = U S V^T, so that the step for any damping mu,
 
-        s(mu) = -V S / (S^2 + mu^2) U^T Q^T e,
+        s(mu) = -V S / (S^2 + mu^2) U^T e,
 
     costs only a pass through the network to try. Dampings are tried a decade apart, downwards from the last
     one while the loss falls and upwards while it does not; the step that lowers the held-out loss most is
@@ -42,8 +44,9 @@ class LevenbergMarquardt(Solver):
     a = -(J^T J + mu^2)^-1 J^T e'' (Transtrum & Sethna 2012, arXiv:1201.5885; e'' the second derivative along
     s, by differences) is added as s + a/2 if 2|a| <= 0.75 |s| and the loss agrees.
 
-    Where J would take more than `memory` bytes the steps come from LSMR on forward and backward sweeps and J
-    is never built.
+    With more residuals than learned numbers J is factored by columns, J = Q R and R = U' S V^T, otherwise by rows: J^T
+    = Q R, the dual form, whose cost does not grow with the square of the count of learned numbers. Where J would take
+    more than `memory` bytes the steps come from LSMR on products J v and J^T w, and J is never built.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class LevenbergMarquardt(Solver):
     damping : float
         Where the first search starts, relative to the largest singular value.
     tolerance : float
-        Relative size of the terms dropped from J; see `bias_jacobian`.
+        Relative size of what may be dropped from J; see `bias_jacobian`.
     geodesic : bool
         Whether to try the acceleration.
     memory : float
@@ -75,38 +78,42 @@ class LevenbergMarquardt(Solver):
         checks.number("memory", self.memory, above=0)
 
     def check(self, learn: tuple[str, ...]) -> None:
-        """The Jacobian is that of the biases."""
-        if learn != ("bias",):
-            raise ValueError(f"solver LevenbergMarquardt needs learn='bias', got learn={set(learn)}; use Adam")
+        """A mask has no derivative, and weights are too many for a Jacobian."""
+        if refused := {"mask", "weights"} & set(learn):
+            raise ValueError(f"learn must be without {', '.join(sorted(refused))} for LevenbergMarquardt; use Adam")
 
     @torch.no_grad()
-    def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:
+    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
         """Iterate until the held-out loss stops falling."""
-        needed = train.targets.numel() * network.bias.numel() * network.bias.element_size()
+        error = train.residual(network)
+        needed = error.numel() * learned.read(network).numel() * error.element_size()
         linearise = _Factored if needed <= self.memory else _MatrixFree
         damping = self.damping
         with monitor.watch(self.iterations):
-            monitor.record(0, mean_square(network, train), damping=damping)
+            if monitor.record(0, train.loss(network), damping=damping):
+                return
             for iteration in range(1, self.iterations + 1):
                 model = linearise(network, train, self.tolerance)
                 found = self._search(network, train, monitor.held_out, model, damping)
                 if found is None:
                     break
-                network.bias.copy_(found.bias)
+                learned.write(network, found.numbers)
                 more = {"damping": found.damping, "gain_ratio": found.ratio, "depth": model.depth}
                 if monitor.record(iteration, found.loss, **more):
                     break
                 damping = found.damping * (100.0 if found.ratio < 0.25 else 10.0)
 
-    def _search(self, network: RNN, train: Batch, held_out: Batch, model: _Linear, damping: float) -> _Candidate | None:
+    def _search(
+        self, network: nn.Module, train: Examples, held_out: Examples, model: _Model, damping: float
+    ) -> _Candidate | None:
         """Try dampings a decade apart; return the best step, or None where every step is uphill."""
-        start, now, held = network.bias.clone(), model.loss, mean_square(network, held_out)
+        start, now, held = learned.read(network), model.loss, held_out.loss(network)
 
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
-            network.bias.copy_(start + step)
-            loss = mean_square(network, train)
+            learned.write(network, start + step)
+            loss = train.loss(network)
             ratio = (now - loss) / max(now - predicted, 1e-300)
-            return _Candidate(start + step, damping, loss, mean_square(network, held_out), ratio)
+            return _Candidate(start + step, damping, loss, held_out.loss(network), ratio)
 
         def attempt(damping: float) -> _Candidate:
             step = model.step(damping)
@@ -114,10 +121,10 @@ class LevenbergMarquardt(Solver):
             straight = evaluate(step, damping, predicted)
             if not self.geodesic or straight.ratio >= 0.9:
                 return straight
-            network.bias.copy_(start + _PROBE * step)
-            slope = (residual(network, train).flatten() - model.error) / _PROBE
+            learned.write(network, start + _PROBE * step)
+            slope = (train.residual(network).flatten() - model.error) / _PROBE
             bend = model.fit(-2 / _PROBE * (slope - model.apply(step)), damping)
-            if 2 * bend.norm() > 0.75 * step.norm():
+            if not 2 * bend.norm() <= 0.75 * step.norm():
                 return straight
             return min(straight, evaluate(step + bend / 2, damping, predicted), key=lambda c: c.loss)
 
@@ -126,7 +133,7 @@ class LevenbergMarquardt(Solver):
             damping *= 10.0
             candidates, misses = [attempt(damping)], 2
         if candidates[0].loss >= now:
-            network.bias.copy_(start)
+            learned.write(network, start)
             return None
         while misses < 2 and damping > _SMALLEST:
             damping /= 10.0
@@ -142,27 +149,53 @@ class LevenbergMarquardt(Solver):
 class _Candidate(NamedTuple):
     """A step that was tried, and what came of it."""
 
-    bias: Tensor
+    numbers: Tensor
     damping: float
     loss: float
     held: float
     ratio: float
 
 
-class _Factored:
-    """The model e + J s with J built and factored."""
+class _Model:
+    """What every model e + J s can do with its `error` e."""
 
-    def __init__(self, network: RNN, train: Batch, tolerance: float) -> None:
-        trace = network(train.inputs)
-        jacobian = bias_jacobian(network, trace, train.washout, tolerance)
-        self.depth = float(jacobian.depth)
-        self.matrix = jacobian.matrix.flatten(0, 2)
-        self.error = (network.read(trace.rate[:, train.washout :]) - train.targets).flatten()
-        self.loss = float(self.error.square().mean())
-        n = self.matrix.shape[1]
-        triangle = torch.linalg.qr(torch.cat([self.matrix, self.error[:, None]], 1), mode="r").R
-        left, self.singular, self.right = torch.linalg.svd(triangle[:n, :n])
-        self.target = left.T @ triangle[:n, n]
+    error: Tensor
+    depth: float
+
+    @property
+    def loss(self) -> float:
+        return float(self.error.square().mean())
+
+    def apply(self, step: Tensor) -> Tensor:
+        """J s."""
+        raise NotImplementedError
+
+    def fit(self, target: Tensor, damping: float) -> Tensor:
+        """The s that brings J s to `target`, damped."""
+        raise NotImplementedError
+
+    def step(self, damping: float) -> Tensor:
+        return self.fit(-self.error, damping)
+
+    def predict(self, step: Tensor) -> float:
+        return float((self.error + self.apply(step)).square().mean())
+
+
+class _Factored(_Model):
+    """J built and factored."""
+
+    def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:
+        self.error, self.matrix, self.depth = train.linearise(network, tolerance)
+        residuals, n = self.matrix.shape
+        if residuals > n:
+            triangle = torch.linalg.qr(torch.cat([self.matrix, self.error[:, None]], 1), mode="r").R
+            left, self.singular, self.right = torch.linalg.svd(triangle[:n, :n])
+            self.target = left.T @ triangle[:n, n]
+        else:
+            wide, triangle = torch.linalg.qr(self.matrix.T)
+            left, self.singular, right = torch.linalg.svd(triangle.T)
+            self.right = right @ wide.T
+            self.target = left.T @ self.error
 
     def _shrink(self, damping: float) -> Tensor:
         return 1 / (self.singular**2 + (damping * self.singular[0]) ** 2)
@@ -176,37 +209,25 @@ class _Factored:
     def apply(self, step: Tensor) -> Tensor:
         return self.matrix @ step
 
-    def predict(self, step: Tensor) -> float:
-        return float((self.error + self.apply(step)).square().mean())
 
-
-class _MatrixFree:
-    """The model e + J s with J known only through J v and J^T w."""
+class _MatrixFree(_Model):
+    """J known only through J v and J^T w."""
 
     depth = float("nan")
 
-    def __init__(self, network: RNN, train: Batch, tolerance: float) -> None:
-        trace = network(train.inputs)
-        error = network.read(trace.rate[:, train.washout :]) - train.targets
-        self.error, self.loss = error.flatten(), float(error.square().mean())
+    def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:
+        self.error, forward, backward = train.products(network)
+        shape = (self.error.numel(), learned.read(network).numel())
 
-        def forward(v: np.ndarray) -> np.ndarray:
-            tangent = forward_sweep(network, trace, torch.from_numpy(v).to(error), train.washout)
-            return tangent.flatten().cpu().numpy()
+        def on_arrays(product: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
+            return lambda vector: product(torch.from_numpy(vector).to(self.error)).cpu().numpy()
 
-        def backward(w: np.ndarray) -> np.ndarray:
-            weight = torch.from_numpy(w).to(error).reshape(error.shape)
-            return backward_sweep(network, trace, weight, train.washout).cpu().numpy()
-
-        shape = (error.numel(), network.bias.numel())
+        forward, backward = on_arrays(forward), on_arrays(backward)
         self.operator = LinearOperator(shape, matvec=forward, rmatvec=backward, dtype=np.float64)
         probe = np.random.default_rng(0).standard_normal(shape[1])
         for _ in range(_POWER_STEPS):
             probe = backward(forward(probe / np.linalg.norm(probe)))
         self.largest = float(np.sqrt(np.linalg.norm(probe)))
-
-    def step(self, damping: float) -> Tensor:
-        return self.fit(-self.error, damping)
 
     def fit(self, target: Tensor, damping: float) -> Tensor:
         mu = damping * self.largest
@@ -216,9 +237,3 @@ class _MatrixFree:
 
     def apply(self, step: Tensor) -> Tensor:
         return torch.from_numpy(self.operator.matvec(step.cpu().numpy())).to(self.error)
-
-    def predict(self, step: Tensor) -> float:
-        return float((self.error + self.apply(step)).square().mean())
-
-
-_Linear = _Factored | _MatrixFree

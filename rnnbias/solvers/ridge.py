@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import nn
 
-from rnnbias import pairs
-from rnnbias.networks import RNN
-from rnnbias.solvers.base import Batch, Monitor, Solver
+from rnnbias.examples import Examples
+from rnnbias.solvers.base import Solver
+from rnnbias.solvers.monitor import Monitor
 from rnnbias.weights import Recipe
 from systems import checks
 
@@ -43,10 +44,9 @@ class Ridge(Solver):
             raise ValueError(f"solver Ridge needs learn='readout', got learn={set(learn)}")
 
     @torch.no_grad()
-    def solve(self, network: RNN, train: Batch, monitor: Monitor) -> None:
+    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
         """Solve for the readout; the history has one record for each ridge tried."""
-        rates = pairs.difference(network(train.inputs).rate[:, train.washout :].flatten(0, 1), network.fan)
-        targets = train.targets.flatten(0, 1)
+        rates, targets = train.regression(network)
         left, singular, right = torch.linalg.svd(rates, full_matrices=False)
         target = left.T @ targets
         path = _PATH if self.ridge is None else [self.ridge]

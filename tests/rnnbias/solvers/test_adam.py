@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from rnnbias.examples import Sequences
 from rnnbias.networks import LEARNABLE, RNN, learn_set
-from rnnbias.solvers import Adam, Batch, Monitor
-from rnnbias.solvers.base import mean_square
+from rnnbias.solvers import Adam, Monitor
 from rnnbias.weights import Recipe
 
 ADAM = Adam(iterations=200, rate=0.03, batch=4, every=50)
@@ -23,12 +25,12 @@ def task(seed=0, trials=16, times=8, washout=2):
     with torch.no_grad():
         z = 0.5 * torch.randn(16, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
         teacher.bias.copy_(z)
-        return Batch(x, teacher.read(teacher(x).rate[:, washout:]), washout)
+        return Sequences(x, teacher.read(teacher(x).rate[:, washout:]), washout)
 
 
 def learn(net, solver=ADAM, train=None, held_out=None, patience=50):
     train = train or task()
-    monitor = Monitor(net, held_out or train, patience, valid_time=lambda _: 0.0, progress=False)
+    monitor = Monitor(net, held_out or train, patience, gauge=lambda _: {"valid_time": 0.0}, progress=False)
     solver.solve(net, train, monitor)
     return monitor
 
@@ -36,10 +38,10 @@ def learn(net, solver=ADAM, train=None, held_out=None, patience=50):
 @pytest.mark.parametrize("parts", ["bias", LEARNABLE])
 def test_the_loss_falls_by_a_large_factor(parts):
     net = network(parts)
-    before, frozen = mean_square(net, task()), net.digests()
+    before, frozen = task().loss(net), net.digests()
     monitor = learn(net, held_out=task(seed=1))
-    assert mean_square(net, task()) < before / 30
-    assert mean_square(net, task(seed=2)) < before / 10
+    assert task().loss(net) < before / 30
+    assert task(seed=2).loss(net) < before / 10
     assert [entry["iteration"] for entry in monitor.records] == [50, 100, 150, 200]
     assert net.digests() == frozen
 
@@ -52,7 +54,7 @@ def test_every_part_learns_alone_and_the_others_stay(part):
     if part == "mask":  # what silencing units can do
         batch.targets.zero_()
     learn(net, Adam(iterations=40, rate=0.1, batch=8, every=10), batch)
-    assert mean_square(net, batch) < 0.99 * mean_square(fresh, batch)
+    assert batch.loss(net) < 0.99 * batch.loss(fresh)
     assert net.digests() == fresh.digests()
     assert all(not torch.equal(a, b) for a, b in zip(net.parameters(), fresh.parameters(), strict=True))
 
@@ -74,12 +76,12 @@ def test_the_global_generator_is_left_alone():
 
 def test_the_best_on_held_out_data_is_kept_and_patience_ends_learning():
     train = task(trials=1)
-    held = Batch(task(seed=1).inputs, -task(seed=1).targets, 2)  # what helps there harms here
+    held = Sequences(task(seed=1).inputs, -task(seed=1).targets, 2)  # what helps there harms here
     net = network()
     monitor = learn(net, Adam(iterations=300, rate=0.05, every=10), train, held, patience=3)
     seen = [entry["held_out_loss"] for entry in monitor.records]
     assert len(seen) < 30
-    assert mean_square(net, held) == pytest.approx(min(seen), rel=1e-12)
+    assert held.loss(net) == pytest.approx(min(seen), rel=1e-12)
 
 
 def test_the_last_step_is_recorded():
@@ -89,7 +91,7 @@ def test_the_last_step_is_recorded():
 
 def test_a_loss_that_is_no_number_ends_learning_with_the_numbers_of_the_start():
     net, train = network(), task()
-    bad = train._replace(targets=torch.full_like(train.targets, np.inf))
+    bad = replace(train, targets=torch.full_like(train.targets, np.inf))
     monitor = learn(net, Adam(iterations=50, every=5), bad, train)
     assert len(monitor.records) == 1 and net.bias.isfinite().all()
 

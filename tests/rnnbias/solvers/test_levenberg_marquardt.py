@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from rnnbias.examples import Sequences
 from rnnbias.jacobian import bias_jacobian
 from rnnbias.networks import RNN, learn_set
-from rnnbias.solvers import Batch, LevenbergMarquardt, Monitor
-from rnnbias.solvers.base import mean_square, residual
+from rnnbias.solvers import LevenbergMarquardt, Monitor
 from rnnbias.weights import WIRINGS, Recipe
 
 LM = LevenbergMarquardt(iterations=25)
@@ -30,7 +30,7 @@ def batch(teacher, seed=0, noise=0.0):
     with torch.no_grad():
         y = teacher.read(teacher(x).rate[:, WASHOUT:])
     hiss = torch.randn(y.shape, generator=torch.Generator().manual_seed(seed + 100), dtype=torch.float64)
-    return Batch(x, y + noise * hiss, WASHOUT)
+    return Sequences(x, y + noise * hiss, WASHOUT)
 
 
 def teach(wiring="push-pull", size=0.3, **changes):
@@ -42,7 +42,7 @@ def teach(wiring="push-pull", size=0.3, **changes):
 
 
 def learn(net, solver, train, held_out=None, patience=10):
-    monitor = Monitor(net, held_out or train, patience, valid_time=lambda _: 0.0, progress=False)
+    monitor = Monitor(net, held_out or train, patience, gauge=lambda _: {"valid_time": 0.0}, progress=False)
     solver.solve(net, train, monitor)
     return monitor
 
@@ -53,10 +53,10 @@ def test_the_teachers_biases_are_found(wiring, geodesic, memory):
     teacher, student = teach(wiring), network(wiring)
     frozen = student.digests()
     train = batch(teacher)
-    before = mean_square(student, train)
+    before = train.loss(student)
     learn(student, replace(LM, geodesic=geodesic, memory=memory), train, batch(teacher, seed=1))
-    assert mean_square(student, train) < 1e-20 < 1e-4 < before
-    assert mean_square(student, batch(teacher, seed=2)) < 1e-20
+    assert train.loss(student) < 1e-20 < 1e-4 < before
+    assert batch(teacher, seed=2).loss(student) < 1e-20
     torch.testing.assert_close(student.bias, teacher.bias, rtol=1e-7, atol=1e-7)
     assert student.digests() == frozen
 
@@ -66,12 +66,12 @@ def test_a_linear_problem_is_solved_like_least_squares(memory):
     """A large readout makes the outputs linear in biases as small as are needed."""
     recipe = Recipe(seed=1, gain=0.5, input_scale=0.7, readout_scale=1e8)
     net, train = RNN(16, 2, 2, recipe=recipe), batch(teach(), noise=0.1)
-    error = residual(net, train).detach().flatten().numpy()
+    error = train.residual(net).detach().flatten().numpy()
     matrix = bias_jacobian(net, net(train.inputs), WASHOUT, tolerance=0).matrix.flatten(0, 2).numpy()
     step, *_ = np.linalg.lstsq(matrix, -error, rcond=None)
     best = np.square(matrix @ step + error).mean()
     monitor = learn(net, replace(LM, iterations=8, memory=memory, tolerance=0.0), train)
-    assert mean_square(net, train) == pytest.approx(best, rel=1e-6)
+    assert train.loss(net) == pytest.approx(best, rel=1e-6)
     torch.testing.assert_close(net.bias.detach(), torch.from_numpy(step), rtol=1e-4, atol=1e-12)
     assert best < monitor.records[0]["loss"] / 2
 
@@ -84,15 +84,15 @@ def test_where_the_training_data_decide_the_loss_never_rises(geodesic, activatio
     monitor = learn(net, replace(LM, geodesic=geodesic), train)
     losses = [entry["loss"] for entry in monitor.records]
     assert len(losses) > 2 and (np.diff(losses) <= 0).all() and losses[-1] < losses[0] / 2
-    assert losses[-1] == mean_square(net, train)
+    assert losses[-1] == train.loss(net)
 
 
 def test_the_answer_is_stationary():
     net, train = network(), batch(teach(size=1.0), noise=0.1)
     learn(net, replace(LM, iterations=60), train)
-    loss = residual(net, train).square().mean()
+    loss = train.residual(net).square().mean()
     (gradient,) = torch.autograd.grad(loss, net.bias)
-    (start,) = torch.autograd.grad(residual(fresh := network(), train).square().mean(), fresh.bias)
+    (start,) = torch.autograd.grad(train.residual(fresh := network()).square().mean(), fresh.bias)
     assert gradient.norm() < 1e-4 * start.norm()
 
 
@@ -114,7 +114,7 @@ def test_the_best_on_held_out_data_is_kept():
     monitor = learn(net, LM, train, held, patience=2)
     seen = [entry["held_out_loss"] for entry in monitor.records]
     assert len(monitor.records) < 26
-    assert mean_square(net, held) == min(seen)
+    assert held.loss(net) == min(seen)
 
 
 def test_patience_counts_records_without_a_better_one():
@@ -171,11 +171,47 @@ def test_the_history_has_the_solvers_own_quantities():
     assert all(entry["gain_ratio"] <= 1 + 1e-6 for entry in monitor.records[1:])
 
 
-@pytest.mark.parametrize("parts", ["gain", "readout", ["bias", "gain"], ["bias", "initial"], "weights"])
-def test_it_learns_biases_only(parts):
-    with pytest.raises(ValueError, match=r"LevenbergMarquardt .*learn='bias'.*Adam"):
+@pytest.mark.parametrize("parts", ["mask", "weights", ["bias", "mask"], ["readout", "weights"]])
+def test_it_learns_no_masks_and_no_weights(parts):
+    with pytest.raises(ValueError, match=r"learn must be without (mask|weights) for LevenbergMarquardt; use Adam"):
         LM.check(learn_set(parts))
     LM.check(("bias",))
+
+
+@pytest.mark.parametrize("parts", [["bias", "readout"], ["bias", "initial"], ["bias", "gain", "initial"]])
+def test_other_smooth_parts_are_learned_too(parts):
+    net, train = network(learn=parts), batch(teach(size=0.1))
+    before, frozen = train.loss(net), net.digests()
+    learn(net, replace(LM, iterations=8), train)
+    assert train.loss(net) < before / 10 and net.digests() == frozen
+
+
+@pytest.mark.parametrize("memory", [2e9, 1])
+def test_with_more_numbers_than_residuals_the_steps_are_the_smallest(memory):
+    """A nearly linear problem of 4 residuals and 16 numbers: the answer is that of least norm."""
+    recipe = Recipe(seed=1, gain=0.5, input_scale=0.7, readout_scale=1e8)
+    net = RNN(32, 2, 2, recipe=recipe)
+    train = Sequences(inputs(trials=2, times=3), torch.ones(2, 1, 2, dtype=torch.float64), WASHOUT)
+    error, matrix, _ = train.linearise(net)
+    learn(net, replace(LM, iterations=4, memory=memory, tolerance=0.0), train)
+    assert train.loss(net) < 1e-14  # rounding at this readout
+    smallest, *_ = np.linalg.lstsq(matrix.numpy(), -error.numpy(), rcond=None)
+    torch.testing.assert_close(net.bias.detach(), torch.from_numpy(smallest), rtol=1e-4, atol=1e-12)
+
+
+def test_a_start_that_is_not_finite_ends_at_once():
+    net, train = network(), batch(teach())
+    broken = replace(train, targets=torch.full_like(train.targets, float("nan")))
+    monitor = learn(net, LM, broken)
+    assert len(monitor.records) == 1 and torch.isfinite(net.bias).all()
+
+
+def test_learning_ends_at_its_goal():
+    net, train = network(), batch(teach())
+    monitor = Monitor(net, train, 10, progress=False, goal=1e-3)
+    LM.solve(net, train, monitor)
+    losses = [entry["loss"] for entry in monitor.records]
+    assert losses[-1] <= 1e-3 and all(loss > 1e-3 for loss in losses[:-1])
 
 
 @pytest.mark.parametrize(

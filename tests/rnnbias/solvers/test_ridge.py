@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from rnnbias.examples import Sequences
 from rnnbias.networks import RNN, learn_set
-from rnnbias.solvers import Batch, Monitor, Ridge
-from rnnbias.solvers.base import mean_square
+from rnnbias.solvers import Monitor, Ridge
 from rnnbias.weights import WIRINGS, Recipe
 
 
@@ -18,11 +20,11 @@ def task(seed=0, trials=2, times=60, washout=5):
     x = torch.randn(trials, times, 2, generator=rng, dtype=torch.float64)
     y = torch.stack([x[..., 0].cos(), x[..., 1], x[..., 0] * x[..., 1]], -1)[:, washout:]
     noise = 0.1 * torch.randn(y.shape, generator=rng, dtype=torch.float64)
-    return Batch(x, y + noise, washout)
+    return Sequences(x, y + noise, washout)
 
 
 def learn(net, solver, held_out=None, patience=30):
-    monitor = Monitor(net, held_out or task(), patience, valid_time=lambda _: 0.0, progress=False)
+    monitor = Monitor(net, held_out or task(), patience, gauge=lambda _: {"valid_time": 0.0}, progress=False)
     solver.solve(net, task(), monitor)
     return monitor
 
@@ -46,7 +48,7 @@ def test_it_is_augmented_least_squares(wiring, ridge):
     answer, *_ = np.linalg.lstsq(tall, np.concatenate([y, np.zeros((r.shape[1], 3))]), rcond=None)
     learn(net, Ridge(ridge))
     np.testing.assert_allclose(net.readout.detach(), answer.T, rtol=1e-7, atol=1e-9)
-    assert mean_square(net, train) == pytest.approx(np.square(r @ answer - y).mean(), rel=1e-9)
+    assert train.loss(net) == pytest.approx(np.square(r @ answer - y).mean(), rel=1e-9)
     assert net.digests() == frozen
 
 
@@ -63,10 +65,10 @@ def test_small_ridges_are_not_lost_to_the_square_of_the_condition_number():
     net.start[1], net.input[1], net.recurrent[1] = net.start[0] + 1e-9, net.input[0], net.recurrent[0]
     train = task()
     truth = torch.arange(36.0, dtype=torch.float64).reshape(3, 12)
-    exact = train._replace(targets=torch.from_numpy(features(net, train)).reshape(2, 55, 12) @ truth.T)
-    monitor = Monitor(net, exact, 30, valid_time=lambda _: 0.0, progress=False)
+    exact = replace(train, targets=torch.from_numpy(features(net, train)).reshape(2, 55, 12) @ truth.T)
+    monitor = Monitor(net, exact, 30, gauge=lambda _: {"valid_time": 0.0}, progress=False)
     Ridge(1e-26).solve(net, exact, monitor)
-    assert mean_square(net, exact) < 1e-20 * float(exact.targets.square().mean())
+    assert exact.loss(net) < 1e-20 * float(exact.targets.square().mean())
 
 
 def test_the_ridge_is_chosen_on_held_out_data():
@@ -76,7 +78,7 @@ def test_the_ridge_is_chosen_on_held_out_data():
     ridges = [entry["ridge"] for entry in monitor.records]
     assert ridges == sorted(ridges, reverse=True) and len(set(ridges)) == len(ridges) > 3
     assert 0 < int(np.argmin(losses)) < len(losses) - 1  # both too much and too little do harm
-    assert mean_square(net, held) == min(losses)
+    assert held.loss(net) == min(losses)
     learn(again := network(units=60), Ridge(ridges[int(np.argmin(losses))]), held)
     assert torch.equal(again.readout, net.readout)
 

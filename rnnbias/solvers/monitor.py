@@ -1,0 +1,100 @@
+"""The record of learning: what is noted at every iteration, which numbers were best, and when to stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+from torch import nn
+from tqdm.auto import tqdm
+
+from rnnbias import learned
+from rnnbias.examples import Examples
+from systems.labels import Labelled, dataset
+
+__all__ = ["Monitor"]
+
+_MEANING = {
+    "loss": ("1", "training loss"),
+    "held_out_loss": ("1", "loss on held-out examples"),
+    "seconds": ("s", "time since learning began"),
+    "damping": ("1", "damping relative to the largest singular value"),
+    "gain_ratio": ("1", "actual over predicted reduction"),
+    "depth": ("1", "terms of the adjoint recursion"),
+    "ridge": ("1", "ridge"),
+}
+
+
+@dataclass
+class Monitor:
+    """Keeps the history and the best learned numbers, shows the bar and decides when to stop.
+
+    Parameters
+    ----------
+    network : Module
+        What learns.
+    held_out : Examples
+        "Best" is the lowest loss on these.
+    patience : int
+        How many records without a better one (by a tenth) end the learning.
+    gauge : callable, optional
+        network -> further quantities to record and show, by name.
+    progress : bool
+        Whether to show a bar.
+    goal : float
+        Training loss at which learning ends; default 0: never.
+    """
+
+    network: nn.Module
+    held_out: Examples
+    patience: int
+    gauge: Callable[[nn.Module], dict[str, float]] = lambda network: {}
+    progress: bool = True
+    goal: float = 0.0
+    records: list[dict[str, float]] = field(default_factory=list)
+    interrupted: bool = False
+
+    @contextmanager
+    def watch(self, total: int) -> Iterator[None]:
+        """Show a bar of `total` iterations; at the end, or on Ctrl-C, put the best numbers back."""
+        self._best_loss, self._best, self._waited = math.inf, learned.read(self.network), 0
+        self._began = time.perf_counter()
+        self._bar = tqdm(total=total, disable=not self.progress, desc="learning", leave=False)
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+        finally:
+            self._bar.close()
+            learned.write(self.network, self._best)
+
+    def record(self, iteration: int, loss: float, **more: float) -> bool:
+        """Note the state after `iteration`; returns True when it is time to stop."""
+        seconds = time.perf_counter() - self._began
+        held = self.held_out.loss(self.network)
+        shown = {"loss": loss, "held_out_loss": held, **self.gauge(self.network)}
+        self.records.append({"iteration": iteration, **shown, "seconds": seconds, **more})
+        self._bar.update(iteration - self._bar.n)
+        self._bar.set_postfix_str(", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in shown.items()))
+        self._waited += 1
+        if held < self._best_loss:
+            if held < 0.9 * self._best_loss:
+                self._waited = 0
+            self._best_loss, self._best = held, learned.read(self.network)
+        return self._waited >= self.patience or loss <= self.goal or not math.isfinite(loss)
+
+    def history(self, meaning: Mapping[str, tuple[str, str]]) -> xr.Dataset:
+        """The records as a Dataset over `iteration`; `meaning` gives units and long name of what `gauge` measures."""
+        names = {"loss", "held_out_loss"}.union(*self.records) - {"iteration"}
+        columns = {
+            name: Labelled("iteration", [entry.get(name, np.nan) for entry in self.records], *about)
+            for name, about in {**_MEANING, **meaning}.items()
+            if name in names
+        }
+        iterations = Labelled("iteration", [int(entry["iteration"]) for entry in self.records], "1", "iteration")
+        return dataset(columns, {"iteration": iterations}, title="history of learning", config={})
