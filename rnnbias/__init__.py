@@ -3,16 +3,29 @@
 fit_system      learn a system or a recording; returns a `Fit`
 load            read a saved `Fit`
 Recipe          the law, scales and wiring of the frozen weights
-RNN             the network as a torch module
+RNN, FNN        the networks as torch modules
 LevenbergMarquardt, Adam, Ridge    the solvers
 metrics         valid time, errors and attractor statistics on named dimensions
 """
 
 from rnnbias import metrics
+from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit, load
 from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
 from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
 from rnnbias.weights import Recipe
 
-__all__ = ["RNN", "Adam", "Fit", "LevenbergMarquardt", "Recipe", "Ridge", "SystemFit", "fit_system", "load", "metrics"]
+__all__ = [
+    "FNN",
+    "RNN",
+    "Adam",
+    "Fit",
+    "LevenbergMarquardt",
+    "Recipe",
+    "Ridge",
+    "SystemFit",
+    "fit_system",
+    "load",
+    "metrics",
+]

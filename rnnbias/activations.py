@@ -13,10 +13,11 @@ __all__ = ["ACTIVATIONS", "Activation"]
 
 
 class Activation(NamedTuple):
-    """phi(u) and phi'(u)."""
+    """phi(u) and phi'(u), and whether a low enough bias silences a unit: phi(u) = 0 below some u."""
 
     value: Callable[[Tensor], Tensor]
     slope: Callable[[Tensor], Tensor]
+    silent: bool = False
 
 
 def _sigmoid_slope(u: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def _sigmoid_slope(u: Tensor) -> Tensor:
 #: Definition 3: silent below a threshold); "tanh" forecasts smooth systems best.
 ACTIVATIONS = {
     "tanh": Activation(torch.tanh, lambda u: 1 - torch.tanh(u) ** 2),
-    "relu": Activation(torch.relu, lambda u: (u > 0).to(u.dtype)),
+    "relu": Activation(torch.relu, lambda u: (u > 0).to(u.dtype), silent=True),
     "softplus": Activation(functional.softplus, torch.sigmoid),
     "sigmoid": Activation(torch.sigmoid, _sigmoid_slope),
 }

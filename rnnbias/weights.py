@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from systems import checks
 
-__all__ = ["LAWS", "WIRINGS", "Frozen", "Recipe", "digest"]
+__all__ = ["LAWS", "WIRINGS", "Frozen", "FrozenLayers", "Recipe", "digest"]
 
 LAWS = ("gaussian", "uniform", "ternary", "dale")
 WIRINGS = ("push-pull", "independent")
@@ -30,6 +31,16 @@ class Frozen(NamedTuple):
     input: np.ndarray
     readout: np.ndarray
     bias: np.ndarray
+
+
+class FrozenLayers(NamedTuple):
+    """The frozen arrays of one feedforward network: `weights` (row, input or unit) and `biases` (row,) of every
+    hidden layer, and `readout` C (output, row) of the last.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    readout: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,9 @@ class Recipe:
     biases apart, b_2k = b + z_k and b_2k+1 = b - z_k. The network starts at output zero, and while z is small its
     output is linear in the learned numbers, however large the readout: a large readout keeps z small, and that is
     what lets a second-order solver reach in a few steps what independent units do not reach at all.
+
+    A feedforward network has B as the weights of its first layer, and in every later one a W of its own whose sd is
+    `gain / sqrt(units of the layer before)`.
 
     Drawing is index-stable: before the division by sqrt(units), the arrays of a network are the leading
     corners of those of any larger one with the same seed. W, B, C and b come from independent child seeds.
@@ -85,24 +99,57 @@ class Recipe:
         return 2 if self.wiring == "push-pull" else 1
 
     def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:
-        """Draw the frozen arrays of a network of `units` units."""
-        fan = self.units_per_row
-        if units % fan:
-            raise ValueError(f"units must be even under push-pull wiring, got {units}")
-        rows = units // fan
+        """Draw the frozen arrays of a recurrent network of `units` units."""
         seeds = np.random.SeedSequence(self.seed).spawn(5)
-        wide = "gaussian" if self.law == "dale" else self.law
-        recurrent = _rows(seeds[0], self.law, rows, units)
-        if self.law == "dale":
-            recurrent = _sign_columns(recurrent, seeds[4])
-        bias_law = "uniform" if self.law == "uniform" else "gaussian"
+        rows = self._rows_of(units)
         return Frozen(
-            recurrent=recurrent * (self.gain / np.sqrt(units)),
-            input=_rows(seeds[1], wide, rows, inputs) * self.input_scale,
-            readout=np.ascontiguousarray(_rows(seeds[2], wide, rows, outputs).T)
-            * (self.readout_scale / np.sqrt(units)),
-            bias=_rows(seeds[3], bias_law, rows, 1)[:, 0] * self.bias_scale,
+            recurrent=self._between(seeds[0], seeds[4], rows, units),
+            input=_rows(seeds[1], self._wide, rows, inputs) * self.input_scale,
+            readout=self._readout(seeds[2], units, outputs),
+            bias=self._bias(seeds[3], rows),
         )
+
+    def draw_layers(self, units: Sequence[int], *, inputs: int, outputs: int) -> FrozenLayers:
+        """Draw the frozen arrays of a feedforward network with `units` units in each hidden layer, inputs first.
+
+        The first layer and the readout come from the seeds of B, b and C, each later layer from seeds of its own: more
+        layers or wider ones leave the others as they were.
+        """
+        _, first, last, bias, _, *later = np.random.SeedSequence(self.seed).spawn(4 + len(units))
+        rows = [self._rows_of(n) for n in units]
+        weights = [_rows(first, self._wide, rows[0], inputs) * self.input_scale]
+        biases = [self._bias(bias, rows[0])]
+        for seed, below, here in zip(later, units[:-1], rows[1:], strict=True):
+            own, signs, shift = seed.spawn(3)
+            weights.append(self._between(own, signs, here, below))
+            biases.append(self._bias(shift, here))
+        return FrozenLayers(tuple(weights), tuple(biases), self._readout(last, units[-1], outputs))
+
+    def _rows_of(self, units: int) -> int:
+        if units % self.units_per_row:
+            raise ValueError(f"units must be even under push-pull wiring, got {units}")
+        return units // self.units_per_row
+
+    @property
+    def _wide(self) -> str:
+        """The law of B and C."""
+        return "gaussian" if self.law == "dale" else self.law
+
+    def _between(
+        self, seed: np.random.SeedSequence, signs: np.random.SeedSequence, rows: int, units: int
+    ) -> np.ndarray:
+        """Weights from units to rows."""
+        weights = _rows(seed, self.law, rows, units)
+        if self.law == "dale":
+            weights = _sign_columns(weights, signs)
+        return weights * (self.gain / np.sqrt(units))
+
+    def _readout(self, seed: np.random.SeedSequence, units: int, outputs: int) -> np.ndarray:
+        drawn = _rows(seed, self._wide, units // self.units_per_row, outputs)
+        return np.ascontiguousarray(drawn.T) * (self.readout_scale / np.sqrt(units))
+
+    def _bias(self, seed: np.random.SeedSequence, rows: int) -> np.ndarray:
+        return _rows(seed, "uniform" if self.law == "uniform" else "gaussian", rows, 1)[:, 0] * self.bias_scale
 
     def to_dict(self) -> dict[str, object]:
         """Return the recipe as plain numbers and strings; `Recipe(**d)` rebuilds it."""
