@@ -1,6 +1,7 @@
 """Networks whose random weights are frozen and whose biases learn.
 
-fit_system      learn a system or a recording; returns a `Fit`
+fit_system      learn a system or a recording; returns a `SystemFit`
+fit_function    learn a static function or samples of one; returns a `FunctionFit`
 load            read a saved `Fit`
 Recipe          the law, scales and wiring of the frozen weights
 RNN, FNN        the networks as torch modules
@@ -13,6 +14,7 @@ from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit, load
 from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
+from rnnbias.regression import FunctionFit, fit_function
 from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
 from rnnbias.weights import Recipe
 
@@ -21,10 +23,12 @@ __all__ = [
     "RNN",
     "Adam",
     "Fit",
+    "FunctionFit",
     "LevenbergMarquardt",
     "Recipe",
     "Ridge",
     "SystemFit",
+    "fit_function",
     "fit_system",
     "load",
     "metrics",

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from rnnbias import pairs
+from rnnbias.feedforward import FNN
 from rnnbias.jacobian import backward_sweep, bias_jacobian, forward_sweep
+from rnnbias.layer_jacobian import layer_jacobian
 from rnnbias.networks import RNN
 
-__all__ = ["Examples", "Linearised", "Products", "Sequences"]
+__all__ = ["Examples", "Linearised", "Points", "Products", "Sequences"]
 
 _ROWS = 256  # rows of a Jacobian that reverse-mode differentiation makes at once
 
@@ -150,3 +152,37 @@ class Sequences(Examples):
         """See `Examples.regression`."""
         rates = network(self.inputs).rate[:, self.washout :].flatten(0, 1)
         return pairs.difference(rates, network.fan), self.targets.flatten(0, 1)
+
+
+@dataclass(frozen=True)
+class Points(Examples):
+    """Points at which a feedforward network should take given values.
+
+    `inputs` is (trial, input) and `targets` (trial, output), a trial being one point. The residuals are outputs minus
+    targets; their Jacobian is `rnnbias.layer_jacobian.layer_jacobian`.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def residual(self, network: FNN) -> Tensor:
+        """See `Examples.residual`; (trial, output)."""
+        return network(self.inputs) - self.targets
+
+    def part(self, chosen: Tensor) -> Points:
+        """See `Examples.part`."""
+        return Points(self.inputs[chosen], self.targets[chosen])
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @torch.no_grad()
+    def linearise(self, network: FNN, tolerance: float = 0.0) -> Linearised:
+        """See `Examples.linearise`."""
+        return Linearised(self.residual(network).flatten(), layer_jacobian(network, self.inputs).flatten(0, 1))
+
+    @torch.no_grad()
+    def regression(self, network: FNN) -> tuple[Tensor, Tensor]:
+        """See `Examples.regression`."""
+        last = network.trace(self.inputs).rate[:, network.layers[-1].units_at]
+        return pairs.difference(last, network.fan), self.targets

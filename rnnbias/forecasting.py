@@ -15,6 +15,7 @@ from torch import Tensor
 import systems
 from rnnbias import metrics
 from rnnbias.activations import ACTIVATIONS
+from rnnbias.devices import find
 from rnnbias.fit import Fit
 from rnnbias.framing import OUTPUTS, Frame, closed_loop, open_loop
 from rnnbias.learning import Lesson
@@ -152,7 +153,7 @@ def fit_system(
     samples = checks.whole("samples", samples, at_least=SHORTEST, at_most=10**7)
     if hidden not in (None, True, False):
         raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
-    device = _device(device)
+    device = find(device)
     given = _Setting(
         replace(recipe or solver.recipe, seed=seed),
         0.0 if alpha is None else checks.number("alpha", alpha, at_least=-1, at_most=1),
@@ -439,14 +440,3 @@ class SystemFit(Fit):
             config=self.configuration(),
         )
         return ds
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device must be one that torch knows: 'cpu' or 'cuda', got {device!r}") from error
-    checks.choice("device", found.type, ("cpu", "cuda"))
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' must be available, but torch sees no CUDA device")
-    return found

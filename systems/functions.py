@@ -47,6 +47,8 @@ class Function:
         x (sample, input), a float64 array, to y (sample,) or (sample, output).
     inputs, outputs : sequence of str
         Names; default: x0, x1, ... and y, or y0, y1, ...
+    units : mapping
+        Units of inputs and outputs, by name; "1" (dimensionless) where absent.
     kind : str
         One of `KINDS`, or "" where it is not known.
     description : str
@@ -65,6 +67,7 @@ class Function:
     value: Callable[[np.ndarray], ArrayLike]
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
     description: str = ""
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -88,6 +91,10 @@ class Function:
         put("outputs", tuple(self.outputs) or names)
         if len(self.outputs) != found.shape[1]:
             raise ValueError(f"outputs must name the {found.shape[1]} columns of the value, got {self.outputs}")
+        names = [*self.inputs, *self.outputs]
+        for key in self.units:
+            checks.choice("key of units", key, names)
+        put("units", {key: self.units.get(key, "1") for key in names})
 
     def __repr__(self) -> str:
         return f"Function({', '.join([repr(self.name), *(f'{k}={v:g}' for k, v in self.parameters.items())])})"
@@ -145,6 +152,8 @@ class Function:
                 "trial": Labelled("trial", np.arange(len(x)), "1", "sample"),
                 "input": Labelled("input", list(self.inputs), "1", "input"),
                 "output": Labelled("output", list(self.outputs), "1", "output"),
+                "input_units": Labelled("input", [self.units[n] for n in self.inputs], "1", "units of each input"),
+                "output_units": Labelled("output", [self.units[n] for n in self.outputs], "1", "units of each output"),
             },
             title=f"samples of {self.name}",
             config={"function": self.name, "parameters": dict(self.parameters), **about},
@@ -245,6 +254,7 @@ def arm(upper: float = 0.33, fore: float = 0.42) -> Function:
         box=[(-0.5, 2.5), (0, 2.7)],
         inputs=("shoulder", "elbow"),
         outputs=("hand_x", "hand_y"),
+        units={"shoulder": "rad", "elbow": "rad", "hand_x": "m", "hand_y": "m"},
         value=value,
         kind="analytic",
         description="The hand of a planar two-link arm, from its joint angles",
@@ -337,6 +347,7 @@ def checkerboard(fields: int = 4) -> Function:
         name="checkerboard",
         box=[(0, 1)] * 2,
         inputs=("x", "y"),
+        outputs=("z",),
         value=lambda x: 1.0 - 2.0 * (np.minimum(np.floor(x * fields), fields - 1).sum(1) % 2),
         kind="discontinuous",
         description="A checkerboard of -1 and 1",

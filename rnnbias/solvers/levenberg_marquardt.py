@@ -78,9 +78,9 @@ class LevenbergMarquardt(Solver):
         checks.number("memory", self.memory, above=0)
 
     def check(self, learn: tuple[str, ...]) -> None:
-        """A mask has no derivative, and weights are too many for a Jacobian."""
-        if refused := {"mask", "weights"} & set(learn):
-            raise ValueError(f"learn must be without {', '.join(sorted(refused))} for LevenbergMarquardt; use Adam")
+        """A mask is a step function, whose derivative says nothing."""
+        if "mask" in learn:
+            raise ValueError("learn must be without mask for LevenbergMarquardt; use Adam")
 
     @torch.no_grad()
     def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:

@@ -50,6 +50,8 @@ def test_known_values(name, at, value):
 def test_the_arm_is_as_long_as_its_links_when_straight():
     np.testing.assert_allclose(functions.get("arm")([[0, 0], [math.pi / 2, 0]]), [[0.75, 0], [0, 0.75]], atol=1e-15)
     assert functions.get("arm", upper=1.0, fore=2.0)([[0, 0]])[0, 0] == 3
+    sample = functions.get("arm").sample(2)
+    assert sample.input_units.values.tolist() == ["rad", "rad"] and sample.output_units.values.tolist() == ["m", "m"]
 
 
 def test_parameters_and_dimensions():
@@ -116,6 +118,7 @@ def test_samples_survive_a_file(tmp_path):
         (lambda: Function(name="f", box=[(0, 1)], value=lambda x: x, inputs=("a", "b")), "inputs must name the 1"),
         (lambda: Function(name="f", box=[(0, 1)], value=lambda x: x, outputs=("a", "b")), "outputs must name the 1"),
         (lambda: Function(name="f", box=[(0, 1)], value=lambda x: x, kind="nice"), "kind must be one of"),
+        (lambda: Function(name="f", box=[(0, 1)], value=lambda x: x, units={"z": "m"}), "key of units must be one of"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_refused(call, error):
