@@ -674,7 +674,7 @@ def report(scores: xr.Dataset, command: str) -> str:
         f"- Data: {protocol.samples:,} noise-free training samples at each system's own step, standardised "
         f"with training statistics; {protocol.windows} test windows, each a trial of its own.",
         f"- Forecast: {protocol.context} true samples ({protocol.cycle_context}, from a start off the cycle, where "
-        "there is a limit cycle), then a closed loop over {protocol.reach:g} Lyapunov "
+        f"there is a limit cycle), then a closed loop over {protocol.reach:g} Lyapunov "
         f"times (periods of a limit cycle). Valid time: until the error exceeds {_MARK} standard deviations; "
         "the median over windows, then over seeds of the weights, with the range over seeds where there are "
         "several; IQR over all windows. NRMSE: up to one unit of valid time.",
@@ -799,6 +799,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         help=f"default: all of {', '.join(LEARNERS)}; a bias row brings its twin esn-matched",
     )
     parser.add_argument("--windows", type=int, metavar="W", help="test windows (200)")
+    parser.add_argument("--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (20)")
     parser.add_argument("--out", type=Path, default=Path("results/forecast"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     parser.add_argument(
@@ -807,9 +808,10 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     args = parser.parse_args(argv)
     protocol = Protocol.quick() if args.quick else Protocol()
     try:
-        given = {name: getattr(args, name) for name in ("units", "windows") if getattr(args, name) is not None}
+        given = {name: getattr(args, name) for name in ("units", "windows", "reach") if getattr(args, name) is not None}
         protocol = replace(protocol, **given)
         checks.whole("--windows", protocol.windows, at_least=1)
+        checks.number("--reach", protocol.reach, above=0, at_most=1000)
         checks.whole("--seeds", args.seeds, at_least=1)
         if checks.whole("--units", protocol.units, at_least=8) % 2:
             raise ValueError(f"--units must be even, because units learn in pairs, got {protocol.units}")
