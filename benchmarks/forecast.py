@@ -799,7 +799,9 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         help=f"default: all of {', '.join(LEARNERS)}; a bias row brings its twin esn-matched",
     )
     parser.add_argument("--windows", type=int, metavar="W", help="test windows (200)")
-    parser.add_argument("--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (20)")
+    parser.add_argument(
+        "--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (20)"
+    )
     parser.add_argument("--out", type=Path, default=Path("results/forecast"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     parser.add_argument(
