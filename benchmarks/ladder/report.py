@@ -13,6 +13,7 @@ from ladder.data import Protocol
 from ladder.learners import LEARNERS
 from ladder.rows import Key, gather
 from ladder.scores import MARK
+from ladder.table import aligned, number
 from rnnbias import plot
 from rnnbias.files import write_netcdf
 from systems import labels
@@ -97,7 +98,7 @@ def report(scores: xr.Dataset, command: str) -> str:
     for name in scores.system.values:
         one = scores.sel(system=name)
         header, *cells = _table(one)
-        lines += ["", f"## {name}", "", f"Valid times in {one.unit.values}.", "", *_aligned(header, cells)]
+        lines += ["", f"## {name}", "", f"Valid times in {one.unit.values}.", "", *aligned(header, cells)]
         lines += [
             "",
             *(f"{learner}: {reason}." for learner, reason in _problems(one)),
@@ -128,7 +129,7 @@ def _table(scores: xr.Dataset) -> Iterator[list[str]]:
         value = float(medians.sel(learner=learner, threshold=threshold).median("seed"))
         count = np.isfinite(scores.valid_time.sel(learner=learner, threshold=threshold)).sum("window")
         cut_off = (scores.censored.sel(learner=learner, threshold=threshold) > 0.5 * count).any()
-        return ("≥ " if cut_off else "") + _number(value, "{:.2f}")
+        return ("≥ " if cut_off else "") + number(value, "{:.2f}")
 
     for learner in scores.learner.values:
         row, seeds = middle.sel(learner=learner), medians.sel(learner=learner, threshold=MARK)
@@ -136,45 +137,28 @@ def _table(scores: xr.Dataset) -> Iterator[list[str]]:
         known = windows[np.isfinite(windows)]
         role, several = str(row.role.values), int(np.isfinite(seeds).sum()) > 1
         if cyclic:
-            tail = [_number(row[f"{part}_error"], "{:.2%}") for part in ("period", "amplitude")]
+            tail = [number(row[f"{part}_error"], "{:.2%}") for part in ("period", "amplitude")]
         else:
             error = "" if np.isnan(row.exponent_error) else f" ± {float(row.exponent_error):.3f}"
-            tail = ["escaped" if np.isinf(row.exponent) else _number(row.exponent, "{:.3f}") + error]
+            tail = ["escaped" if np.isinf(row.exponent) else number(row.exponent, "{:.3f}") + error]
         twin = role == "biases only" and "esn-matched" in scores.learner
         yield [
             str(learner),
             role,
-            _number(row.learned, "{:.0f}"),
-            _number(row.units, "{:.0f}") if row.units else "",
-            _number(row.seconds, "{:.1f}") if row.learned else "",
+            number(row.learned, "{:.0f}"),
+            number(row.units, "{:.0f}") if row.units else "",
+            number(row.seconds, "{:.1f}") if row.learned else "",
             valid(learner),
             "–".join(f"{q:.1f}" for q in np.quantile(known, [0.25, 0.75])) if known.size else "",
             f"[{float(seeds.min()):.2f}, {float(seeds.max()):.2f}]" if several else "",
             valid(learner, 0.3),
             valid(learner, 0.5),
-            _number(row.nrmse.median("window"), "{:.1e}"),
-            _number(row.d_stsp, "{:.3f}"),
-            _number(row.d_h, "{:.3f}"),
+            number(row.nrmse.median("window"), "{:.1e}"),
+            number(row.d_stsp, "{:.3f}"),
+            number(row.d_h, "{:.3f}"),
             *tail,
-            _number(row.divergence_rate, "{:.0%}"),
-            _number(row.constant_rate, "{:.0%}"),
-            _number(row.failed, "{:.0f}"),
+            number(row.divergence_rate, "{:.0%}"),
+            number(row.constant_rate, "{:.0%}"),
+            number(row.failed, "{:.0f}"),
             valid("esn-matched") if twin else "",
         ]
-
-
-def _number(value: object, form: str) -> str:
-    value = float(value)
-    return "" if np.isnan(value) else "∞" if np.isinf(value) else form.format(value)
-
-
-def _aligned(header: list[str], cells: list[list[str]]) -> list[str]:
-    """A Markdown table whose columns line up as plain text too."""
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-
-    def line(row: list[str]) -> str:
-        parts = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
-        return f"| {' | '.join(parts)} |"
-
-    rule = [f":{'-' * (w - 1)}" if k < 2 else f"{'-' * (w - 1)}:" for k, w in enumerate(widths)]
-    return [line(header), line(rule), *map(line, cells)]
