@@ -29,6 +29,7 @@ from ladder.learners import LEARNERS, ladder
 from ladder.report import publish
 from ladder.rows import Key, check_settings, make_row, stored
 from ladder.scores import MARK
+from rnnbias import Recipe
 from rnnbias.files import write_netcdf
 from systems import checks
 
@@ -74,8 +75,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         checks.whole("--windows", protocol.windows, at_least=1)
         checks.number("--reach", protocol.reach, above=0, at_most=1000)
         checks.whole("--seeds", args.seeds, at_least=1)
-        if checks.whole("--units", protocol.units, at_least=8) % 2:
-            raise ValueError(f"--units must be even, because units learn in pairs, got {protocol.units}")
+        Recipe().rows(checks.whole("--units", protocol.units, at_least=8), "--units")
         args.learners = _twinned([checks.choice("--learners", name, LEARNERS) for name in args.learners])
         args.systems = list(dict.fromkeys(args.systems))
         for name in args.systems:

@@ -28,7 +28,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from ladder.table import aligned, number
-from rnnbias import fit_system, metrics, plot
+from rnnbias import Recipe, fit_system, metrics, plot
 from rnnbias.baselines import NVAR, Baseline, LinearAutoregression, Persistence
 from rnnbias.files import write_netcdf
 from rnnbias.recordings import SHORTEST, Recording, read
@@ -308,8 +308,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = shlex.join(["python", "benchmarks/recording.py", *(sys.argv[1:] if argv is None else argv)])
     try:
         checks.whole("--seeds", args.seeds, at_least=1)
-        if checks.whole("--units", args.units, at_least=2) % 2:
-            raise ValueError(f"--units must be even, because units learn in pairs, got {args.units}")
+        Recipe().rows(checks.whole("--units", args.units, at_least=2), "--units")
         checks.number("--test", args.test, above=0, at_most=0.9)
         ds = open_recording(args.file, args.variables)
         split(ds, args.dt, args.test)

@@ -118,7 +118,7 @@ class RNN(nn.Module):
         self.fan = self.recipe.units_per_row
 
         frozen = self.recipe.draw(units, inputs=inputs, outputs=outputs)
-        rows = units // self.fan
+        rows = self.recipe.rows(units)
         values = {
             "recurrent": ("weights", torch.from_numpy(frozen.recurrent)),
             "input": ("weights", torch.from_numpy(frozen.input)),
@@ -171,7 +171,7 @@ class RNN(nn.Module):
         units = checks.whole("units", settings["units"], at_least=1, at_most=_MOST_UNITS)
         inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=_MOST_UNITS)
         outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=_MOST_UNITS)
-        rows = units // Recipe(**settings["recipe"]).units_per_row
+        rows = Recipe(**settings["recipe"]).rows(units)
         shapes = {
             "bias": {"bias": (rows,)},
             "gain": {"gain": (units,)},

@@ -84,12 +84,16 @@ class Recipe:
         """How many units share one row of W and B: 2 under push-pull wiring, else 1."""
         return 2 if self.wiring == "push-pull" else 1
 
+    def rows(self, units: int, name: str = "units") -> int:
+        """How many rows serve so many units; raises ValueError, naming the argument, where that is no whole number."""
+        rows, odd = divmod(units, self.units_per_row)
+        if odd:
+            raise ValueError(f"{name} must be even under push-pull wiring, got {units}")
+        return rows
+
     def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:
         """Draw the frozen arrays of a network of `units` units."""
-        fan = self.units_per_row
-        if units % fan:
-            raise ValueError(f"units must be even under push-pull wiring, got {units}")
-        rows = units // fan
+        rows = self.rows(units)
         seeds = np.random.SeedSequence(self.seed).spawn(5)
         wide = "gaussian" if self.law == "dale" else self.law
         recurrent = _rows(seeds[0], self.law, rows, units)
