@@ -145,8 +145,7 @@ def main() -> None:
     try:
         for name in ("units", "seeds", "windows"):
             checks.whole(f"--{name}", getattr(chosen, name), at_least=1)
-        if chosen.units % 2:
-            raise ValueError(f"--units must be even, got {chosen.units}")
+        Recipe().rows(chosen.units, "--units")
         chosen.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         parser.error(str(error))

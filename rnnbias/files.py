@@ -1,4 +1,8 @@
-"""netCDF files that are whole or absent, and whose every array can be checked by its digest."""
+"""netCDF files that are whole or absent, and that end with the SHA-256 of everything before it.
+
+The checksum stands after the end of the HDF5 data, where every reader ignores it, and it is verified before a library
+parses the file: a single flipped bit can make HDF5 hang. `head -c -98 FILE | sha256sum` computes it again.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,9 @@ import xarray as xr
 
 from rnnbias.weights import digest
 
-__all__ = ["digests", "read_netcdf", "write_netcdf"]
+__all__ = ["digests", "read_netcdf", "seal", "write_netcdf"]
+
+_SEAL = b"\nSHA-256 of all before this line: "
 
 
 def digests(ds: xr.Dataset) -> dict[str, str]:
@@ -21,7 +27,7 @@ def digests(ds: xr.Dataset) -> dict[str, str]:
 
 
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> Path:
-    """Write `ds` so that the file appears whole or not at all."""
+    """Write `ds` so that the file appears whole or not at all, with its checksum at the end."""
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path must be in a folder that exists, got {str(path)!r}")
@@ -31,6 +37,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> Path:
     os.close(handle)
     try:
         ds.to_netcdf(part, engine="h5netcdf")
+        seal(part)
         os.chmod(part, 0o666 & ~_umask())
         os.replace(part, path)
     except BaseException:
@@ -39,11 +46,24 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> Path:
     return path
 
 
+def seal(path: str | Path) -> None:
+    """Append the SHA-256 of a file to it."""
+    checksum = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with open(path, "ab") as file:
+        file.write(_SEAL + checksum.encode())
+
+
 def read_netcdf(path: str | Path) -> xr.Dataset:
     """Read a file into memory and close it; raises FileNotFoundError or ValueError, naming the file."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"path must name a file, got {str(path)!r}")
+    data, mark, checksum = path.read_bytes().rpartition(_SEAL)
+    if not mark or hashlib.sha256(data).hexdigest().encode() != checksum:
+        raise ValueError(
+            f"{str(path)!r} was truncated, altered or not written by rnnbias: it must end with the SHA-256 of all "
+            "before"
+        )
     try:
         with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as opened:
             if opened.nbytes > path.stat().st_size:

@@ -162,11 +162,11 @@ def fit_system(
     )
     checks.whole("units", units, at_least=1, at_most=10**5)
     RNN(given.recipe.units_per_row, 1, 1, recipe=given.recipe, learn=parts)
-    if units % given.recipe.units_per_row:
-        raise ValueError(f"units must be even under push-pull wiring, got {units}")
+    given.recipe.rows(units)
 
-    named = isinstance(system, str | System)
-    if named:
+    if isinstance(system, str):
+        system = systems.get(system)
+    if known := isinstance(system, System):
         data = record(system, samples=samples, dt=dt, seed=seed, observed=observed)
     else:
         data = read(system, dt, observed)
@@ -197,8 +197,8 @@ def fit_system(
     if not automatic:
         return attempt(given, [])
     remembering = _Setting(replace(given.recipe, **_HIDDEN), *_HIDDEN_LEAK, 0.0)
-    if hidden is None and named:
-        hidden = hides_states(systems.get(system) if isinstance(system, str) else system, states)
+    if hidden is None and known:
+        hidden = hides_states(system, states)
     return _search(lesson, attempt, {None: [given, remembering], True: [remembering], False: [given]}[hidden])
 
 

@@ -148,7 +148,7 @@ class Network(nn.Module, ABC):
         widths = hidden_widths(settings["units"])
         inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=_MOST_UNITS)
         outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=_MOST_UNITS)
-        rows = [units // Recipe(**settings["recipe"]).units_per_row for units in widths]
+        rows = [Recipe(**settings["recipe"]).rows(units) for units in widths]
         shapes = {
             "bias": {"bias": (sum(rows),)},
             "gain": {"gain": (sum(widths),)},
@@ -248,7 +248,7 @@ class RNN(Network):
         self.beta = checks.number("beta", beta, above=0)
 
         frozen = self.recipe.draw(units, inputs=inputs, outputs=outputs)
-        rows = units // self.fan
+        rows = self.recipe.rows(units)
         values = {
             "recurrent": ("weights", torch.from_numpy(frozen.recurrent)),
             "input": ("weights", torch.from_numpy(frozen.input)),

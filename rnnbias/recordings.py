@@ -10,7 +10,6 @@ import torch
 import xarray as xr
 from numpy.typing import ArrayLike
 
-import systems
 from systems import System, checks
 from systems.delay import DelaySystem
 
@@ -59,9 +58,8 @@ def hides_states(system: System, seen: int) -> bool:
     return seen < system.size or isinstance(system, DelaySystem)
 
 
-def record(system: str | System, *, samples: int, dt: float | None, seed: int, observed: object) -> Recording:
-    """Simulate a system, given by name or itself, and read what it did."""
-    system = systems.get(system) if isinstance(system, str) else system
+def record(system: System, *, samples: int, dt: float | None, seed: int, observed: object) -> Recording:
+    """Simulate a system and read what it did."""
     names = None if observed is None else _names(observed)
     return read(simulate(system, samples=samples, dt=dt, seed=seed, observed=names))._replace(name=system.name)
 

@@ -98,10 +98,17 @@ class Recipe:
         """How many units share one row of W and B: 2 under push-pull wiring, else 1."""
         return 2 if self.wiring == "push-pull" else 1
 
+    def rows(self, units: int, name: str = "units") -> int:
+        """How many rows serve so many units; raises ValueError, naming the argument, where that is no whole number."""
+        rows, odd = divmod(units, self.units_per_row)
+        if odd:
+            raise ValueError(f"{name} must be even under push-pull wiring, got {units}")
+        return rows
+
     def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:
         """Draw the frozen arrays of a recurrent network of `units` units."""
         seeds = np.random.SeedSequence(self.seed).spawn(5)
-        rows = self._rows_of(units)
+        rows = self.rows(units)
         return Frozen(
             recurrent=self._between(seeds[0], seeds[4], rows, units),
             input=_rows(seeds[1], self._wide, rows, inputs) * self.input_scale,
@@ -116,7 +123,7 @@ class Recipe:
         layers or wider ones leave the others as they were.
         """
         _, first, last, bias, _, *later = np.random.SeedSequence(self.seed).spawn(4 + len(units))
-        rows = [self._rows_of(n) for n in units]
+        rows = [self.rows(n) for n in units]
         weights = [_rows(first, self._wide, rows[0], inputs) * self.input_scale]
         biases = [self._bias(bias, rows[0])]
         for seed, below, here in zip(later, units[:-1], rows[1:], strict=True):
@@ -124,11 +131,6 @@ class Recipe:
             weights.append(self._between(own, signs, here, below))
             biases.append(self._bias(shift, here))
         return FrozenLayers(tuple(weights), tuple(biases), self._readout(last, units[-1], outputs))
-
-    def _rows_of(self, units: int) -> int:
-        if units % self.units_per_row:
-            raise ValueError(f"units must be even under push-pull wiring, got {units}")
-        return units // self.units_per_row
 
     @property
     def _wide(self) -> str:
@@ -145,7 +147,7 @@ class Recipe:
         return weights * (self.gain / np.sqrt(units))
 
     def _readout(self, seed: np.random.SeedSequence, units: int, outputs: int) -> np.ndarray:
-        drawn = _rows(seed, self._wide, units // self.units_per_row, outputs)
+        drawn = _rows(seed, self._wide, self.rows(units), outputs)
         return np.ascontiguousarray(drawn.T) * (self.readout_scale / np.sqrt(units))
 
     def _bias(self, seed: np.random.SeedSequence, rows: int) -> np.ndarray:

@@ -1,5 +1,3 @@
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +6,15 @@ import pytest
 import torch
 import xarray as xr
 
+import forecast
 import systems
+from ladder import report
+from ladder.data import Protocol, Task
+from ladder.learners import LEARNERS, ladder
 from rnnbias import RNN
 from systems import labels
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "forecast.py"
-spec = importlib.util.spec_from_file_location("forecast_benchmark", SCRIPT)
-forecast = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(forecast)
-
-TINY = forecast.Protocol(
+TINY = Protocol(
     units=20, samples=500, windows=4, reach=1.0, runs=2, run_steps=200, settle=10, cycles=2, starts=3,
     exponent_steps=20, esn_units=50, lm_iterations=2, adam_steps=3, full_steps=3,
 )  # fmt: skip
@@ -26,8 +23,8 @@ TINY = forecast.Protocol(
 def shrink(patch):
     """Make --quick quicker still: a tiny protocol, and systems that start almost where they are drawn."""
     get = systems.get
-    patch.setattr(forecast.Protocol, "quick", classmethod(lambda cls: TINY))
-    patch.setattr(forecast.systems, "get", lambda name: replace(get(name), transient=1.0))
+    patch.setattr(Protocol, "quick", classmethod(lambda cls: TINY))
+    patch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +35,7 @@ def _tiny(monkeypatch, request):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    monkeypatch.setattr(forecast, "draw", lambda scores, rows: iter(()))
+    monkeypatch.setattr(report, "draw", lambda scores, rows: iter(()))
 
 
 def run(out, *arguments):
@@ -62,7 +59,7 @@ def scores(out):
 def test_a_run_leaves_labelled_scores_a_table_and_figures(whole):
     ds = scores(whole)
     assert ds.valid_time.dims == ("seed", "system", "learner", "threshold", "window")
-    assert list(ds.learner.values) == list(forecast.LEARNERS)
+    assert list(ds.learner.values) == list(LEARNERS)
     assert not (ds.problem != "").any()
     assert labels.config(ds)["protocol"]["samples"] == TINY.samples
     assert all(var.attrs["units"] and var.attrs["long_name"] for var in ds.variables.values())
@@ -72,7 +69,7 @@ def test_a_run_leaves_labelled_scores_a_table_and_figures(whole):
 
 def test_limit_cycles_are_scored_by_period_and_amplitude(tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr(forecast, "draw", lambda scores, rows: drawn.update({scores.system.item(): rows}) or ())
+    monkeypatch.setattr(report, "draw", lambda scores, rows: drawn.update({scores.system.item(): rows}) or ())
     run(tmp_path, "--systems", "cosine", "stuart_landau", "--learners", "persistence", "linear")
     ds = scores(tmp_path).sel(seed=0)
     assert list(ds.unit.values) == ["periods", "periods"]
@@ -150,6 +147,14 @@ def test_each_seed_has_its_weights_and_the_same_settings_give_the_same_scores(tm
     assert np.isnan(a.nrmse.sel(learner="linear", seed=1)).all()
 
 
+def test_a_median_that_the_end_of_the_windows_cuts_off_is_marked(tmp_path, undrawn):
+    run(tmp_path, "--systems", "cosine", "--learners", "persistence", "linear", "--reach", "0.5")
+    table = (tmp_path / "forecast.md").read_text()
+    assert "closed loop over 0.5 Lyapunov times" in table
+    cells = {line.split("|")[1].strip(): line.split("|")[6].strip() for line in table.splitlines() if line[:1] == "|"}
+    assert cells["linear"] == "≥ 0.50" and not cells["persistence"].startswith("≥")
+
+
 def test_a_learner_that_a_system_is_not_for_says_why(tmp_path, undrawn):
     run(tmp_path, "--systems", "mackey_glass", "--learners", "persistence", "ceiling-rk4")
     assert "`ceiling-rk4` has no scores: solver of mackey_glass" in (tmp_path / "forecast.md").read_text()
@@ -171,6 +176,7 @@ def refused(capsys, message, *arguments):
         ("--units must be even", ["--units", "301"]),
         ("--units must be at least 8", ["--units", "-2"]),
         ("--seeds must be at least 1", ["--seeds", "0"]),
+        ("--reach must be greater than 0", ["--reach", "0"]),
         ("invalid int value: 'ten'", ["--windows", "ten"]),
         ("unrecognized arguments: --window", ["--window", "3"]),
         ("file/sub", ["--out", "file/sub"]),
@@ -185,8 +191,8 @@ def test_wrong_arguments_end_in_one_line_before_any_work(tmp_path, monkeypatch, 
 
 def test_the_echo_state_network_is_reservoirpy_s():
     nodes = pytest.importorskip("reservoirpy.nodes")
-    task = forecast.Task("lorenz63", TINY)
-    learner = replace(forecast.ladder(TINY, 3)["esn"], units=300, ridge=1e-4)
+    task = Task("lorenz63", TINY)
+    learner = replace(ladder(TINY, 3)["esn"], units=300, ridge=1e-4)
     model = learner.fit(task, seed=4)
     assert model.learned == 3 * 301
 

@@ -2,15 +2,19 @@ import hashlib
 import json
 import os
 import pickle
+from unittest.mock import patch
 
+import h5py
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import rnnbias
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
-from rnnbias.files import write_netcdf
+from rnnbias.files import seal, write_netcdf
 from systems import System
 from systems.labels import config
 
@@ -45,8 +49,8 @@ def saved(content, tmp_path):
     return path
 
 
-def alter(path, change=None, seal=True, **variables):
-    """Write the file again with another configuration and other arrays; `seal` renews their digests."""
+def alter(path, change=None, renew=True, **variables):
+    """Write the file again with another configuration and other arrays; `renew` their digests."""
     ds = xr.load_dataset(path, engine="h5netcdf", decode_times=False)
     for name, value in variables.items():
         ds[name] = ds[name].copy(data=value(ds[name].values))
@@ -54,12 +58,12 @@ def alter(path, change=None, seal=True, **variables):
     if change:
         change(stamped)
     ds.attrs["config"] = json.dumps(stamped)
-    if seal:
+    if renew:
         digests["stored"]["config"] = hashlib.sha256(ds.attrs["config"].encode()).hexdigest()
         for name in variables:
             digests["stored"][name] = rnnbias.weights.digest(ds[name].values)
     ds.attrs["digests"] = json.dumps(digests)
-    ds.to_netcdf(path, engine="h5netcdf")
+    write_netcdf(ds, path)
 
 
 def refused(path):
@@ -200,13 +204,34 @@ def test_no_file(tmp_path):
 def test_files_of_another_kind(tmp_path, content):
     path = tmp_path / "fit.nc"
     path.write_bytes(content)
+    assert "must end with the SHA-256 of all before" in refused(path)
+    seal(path)
     assert "not a readable netCDF-4 file" in refused(path)
 
 
 def test_netcdf_that_is_no_fit(tmp_path):
     path = tmp_path / "fit.nc"
     DATA.to_netcdf(path, engine="h5netcdf")
+    assert "not written by rnnbias" in refused(path)
+    write_netcdf(DATA.to_dataset(), path)
     assert "is not a fit" in refused(path)
+
+
+def test_the_seal_is_the_sha256_of_the_rest_and_other_readers_ignore_it(learned, saved):
+    raw = saved.read_bytes()
+    assert raw[-64:].decode() == hashlib.sha256(raw[:-98]).hexdigest()
+    with h5py.File(saved) as file:
+        np.testing.assert_array_equal(file["unit_bias"], learned.network.biases.detach())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_flipped_bit_is_found_before_the_file_is_parsed(saved, content, data):
+    raw = bytearray(content)
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    saved.write_bytes(raw)
+    with patch.object(xr, "open_dataset", side_effect=AssertionError("parsed")):
+        refused(saved)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.2, 0.5, 0.9, 0.99])
@@ -224,24 +249,26 @@ def test_a_flipped_bit_in_an_array(learned, saved, name, bit):
     assert raw.count(array) == 1
     raw[raw.index(array) + bit // 8] ^= 1 << bit % 8
     saved.write_bytes(raw)
+    seal(saved)
     assert name in refused(saved)
 
 
 @pytest.mark.parametrize("text", ['"units": 20', '"law": "gaussian"', '"horizon": 1', '"alpha": 0.0', '"frozen"'])
 def test_a_flipped_bit_in_the_configuration(saved, text):
     raw = bytearray(saved.read_bytes())
-    raw[raw.index(text.encode().replace(b'"', b'"')) + len(text) - 2] ^= 1
+    raw[raw.index(text.encode()) + len(text) - 2] ^= 1
     saved.write_bytes(raw)
+    seal(saved)
     refused(saved)
 
 
 def test_altered_numbers(saved):
-    alter(saved, seal=False, learned_bias=lambda b: b + 1e-9)
+    alter(saved, renew=False, learned_bias=lambda b: b + 1e-9)
     assert "digest of learned_bias does not match" in refused(saved)
 
 
 def test_altered_configurations(saved):
-    alter(saved, lambda c: c.update(horizon=2), seal=False)
+    alter(saved, lambda c: c.update(horizon=2), renew=False)
     assert "digest of config does not match" in refused(saved)
 
 
@@ -329,28 +356,27 @@ def test_hostile_attributes(saved, attribute, text):
         digests = json.loads(ds.attrs["digests"])
         digests["stored"]["config"] = hashlib.sha256(text.encode()).hexdigest()
         ds.attrs["digests"] = json.dumps(digests)
-    ds.to_netcdf(saved, engine="h5netcdf")
+    write_netcdf(ds, saved)
     refused(saved)
 
 
 def test_missing_parts(saved):
     whole = xr.load_dataset(saved, engine="h5netcdf")
     for name in ("learned_bias", "mean", "history_held_out_loss"):
-        whole.drop_vars(name).to_netcdf(saved, engine="h5netcdf")
+        write_netcdf(whole.drop_vars(name), saved)
         assert name in refused(saved)
     for name in ("config", "digests", "format"):
         part = whole.copy()
         del part.attrs[name]
-        part.to_netcdf(saved, engine="h5netcdf")
+        write_netcdf(part, saved)
         refused(saved)
 
 
 @pytest.mark.filterwarnings("ignore:The 'phony_dims' kwarg:UserWarning")
 def test_a_small_file_that_declares_enormous_arrays(saved):
-    import h5py
-
     with h5py.File(saved, "a") as file:
         file.create_dataset("bomb", shape=(10**12,), dtype="f8", chunks=(10**6,))
+    seal(saved)
     assert "more numbers than it holds" in refused(saved)
 
 
@@ -369,7 +395,7 @@ def test_nothing_in_a_file_is_executed(saved, tmp_path):
     pickled = pickle.dumps(Payload(bait), protocol=0)
     ds = xr.load_dataset(saved, engine="h5netcdf")
     for name in ("config", "digests", "format"):
-        ds.assign_attrs({name: pickled.decode("latin1")}).to_netcdf(saved, engine="h5netcdf")
+        write_netcdf(ds.assign_attrs({name: pickled.decode("latin1")}), saved)
         refused(saved)
     saved.write_bytes(pickle.dumps(Payload(bait)))
     refused(saved)

@@ -7,6 +7,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+import systems
 from rnnbias.recordings import SHORTEST, read, record
 from systems import System
 
@@ -225,7 +226,7 @@ def test_a_system_is_recorded_after_its_transient():
     assert got.values.shape == (1, 61, 2) and got.name == "chaos"
     part = record(CHAOS, samples=60, dt=0.05, seed=3, observed="y")
     assert part.states == ("y",) and part.dt == pytest.approx(0.05)
-    assert record("cosine", samples=60, dt=None, seed=3, observed=None).name == "cosine"
+    assert record(systems.get("cosine"), samples=60, dt=None, seed=3, observed=None).name == "cosine"
 
 
 @pytest.mark.parametrize(
@@ -242,4 +243,4 @@ def test_a_system_is_recorded_after_its_transient():
 )
 def test_trouble_with_a_system_is_named(system, options, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        record(system, **{"samples": 60, "dt": None, "seed": 0, "observed": None, **options})
+        record(systems.get(system), **{"samples": 60, "dt": None, "seed": 0, "observed": None, **options})

@@ -178,7 +178,9 @@ def test_it_learns_no_masks(parts):
     LM.check(("bias",))
 
 
-@pytest.mark.parametrize("parts", [["bias", "readout"], ["bias", "initial"], ["bias", "gain", "initial"], ["bias", "weights"]])
+@pytest.mark.parametrize(
+    "parts", [["bias", "readout"], ["bias", "initial"], ["bias", "gain", "initial"], ["bias", "weights"]]
+)
 def test_other_smooth_parts_are_learned_too(parts):
     net, train = network(learn=parts), batch(teach(size=0.1))
     before, frozen = train.loss(net), net.digests()

@@ -1,0 +1,111 @@
+"""What all rows of a run share: the protocol, and the trials of a system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import xarray as xr
+
+import systems
+from rnnbias.recordings import simulate
+from systems import System
+
+__all__ = ["Protocol", "Task"]
+
+_TRAIN, _TEST, _FREE = 0, 1, 2  # seeds of the data
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What all rows of a run share; a row is resumed only under an equal one."""
+
+    units: int = 1206
+    samples: int = 5000
+    windows: int = 200
+    context: int = 100
+    cycle_context: int = 10
+    reach: float = 20.0  # length of a forecast, in Lyapunov times or periods
+    runs: int = 20
+    run_steps: int = 5000  # samples of each free run that count
+    settle: int = 1000  # samples before them
+    cycles: int = 100  # periods before them, for a limit cycle
+    starts: int = 100  # of the exponent
+    exponent_steps: int = 500
+    esn_units: int = 500
+    lm_iterations: int = 30
+    adam_steps: int = 200
+    full_steps: int = 2000
+
+    @classmethod
+    def quick(cls) -> Protocol:
+        """A protocol for a look: the table has its form but not its meaning."""
+        return cls(
+            units=300, windows=20, reach=10.0, runs=2, run_steps=800, settle=200, starts=20,
+            exponent_steps=150, esn_units=300, lm_iterations=4, adam_steps=20, full_steps=60,
+        )  # fmt: skip
+
+
+class Task:
+    """A system and its data: one training trial, windows to forecast, and free runs of the truth."""
+
+    def __init__(self, name: str, protocol: Protocol) -> None:
+        self.name, self.protocol = name, protocol
+        self.system: System = systems.get(name)
+        self.dt = self.system.dt
+        self.cyclic = self.system.lyapunov is None and self.system.period is not None
+
+    @property
+    def unit(self) -> tuple[float, str]:
+        """What valid times are counted in: Lyapunov times, periods or, where neither is known, time units."""
+        if self.system.lyapunov:
+            return 1 / self.system.lyapunov, "Lyapunov times"
+        return (self.system.period, "periods") if self.system.period else (1.0, "time units")
+
+    @property
+    def steps(self) -> int:
+        """Samples that a window forecasts."""
+        return round(self.protocol.reach * self.unit[0] / self.dt)
+
+    @property
+    def settle(self) -> int:
+        """Samples of a free run before those that count."""
+        if self.cyclic:
+            return round(self.protocol.cycles * self.system.period / self.dt)
+        return self.protocol.settle
+
+    @property
+    def context(self) -> int:
+        """True samples before a forecast; few for a limit cycle, whose trials start off it."""
+        return self.protocol.cycle_context if self.cyclic else self.protocol.context
+
+    @cached_property
+    def train(self) -> xr.Dataset:
+        """The training data, as `fit_system` would simulate them."""
+        return simulate(self.system, samples=self.protocol.samples, seed=_TRAIN)
+
+    @cached_property
+    def windows(self) -> xr.DataArray:
+        """Independent trials: context and what follows."""
+        return self._simulate(self.protocol.windows, self.context + self.steps, _TEST).trajectory.rename(trial="window")
+
+    @cached_property
+    def free(self) -> xr.DataArray:
+        """Long trials: the first half are the truth of the free runs, the others an independent one."""
+        return self._simulate(
+            2 * self.protocol.runs, self.context + self.settle + self.protocol.run_steps, _FREE
+        ).trajectory
+
+    @cached_property
+    def mean(self) -> xr.DataArray:
+        """Training mean of each state."""
+        return self.train.trajectory.mean(("trial", "time"))
+
+    @cached_property
+    def scale(self) -> xr.DataArray:
+        """Training standard deviation of each state."""
+        return self.train.trajectory.std(("trial", "time"))
+
+    def _simulate(self, trials: int, samples: int, seed: int) -> xr.Dataset:
+        start = self.system.starts(trials, seed) if self.cyclic else None
+        return self.system.simulate(trials=trials, duration=samples * self.dt, seed=seed, start=start)
