@@ -1,6 +1,6 @@
-import levers
 import pytest
 
+import levers
 from rnnbias import LevenbergMarquardt, Recipe
 
 
