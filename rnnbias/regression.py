@@ -26,9 +26,9 @@ from rnnbias.weights import Recipe
 from systems import checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["FunctionFit", "Scaling", "fit_function"]
+__all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
 
-_PATIENCE = 5  # records without a better held-out loss before a solver stops
+_PATIENCE = 10  # records without a better held-out loss before a solver stops
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
 _ACTIVATION = "tanh"  # learns smooth functions best
 
@@ -124,7 +124,7 @@ def fit_function(
     if solver is not None:
         solver = choose(solver, parts)
     data = read(target, box=box, samples=samples, seed=seed)
-    solver = solver or _default_solver(parts, data, widths, seed)
+    solver = solver or default_solver(parts, data, widths, seed)
     recipe = replace(recipe or default_recipe(solver, parts), seed=seed)
 
     with warnings.catch_warnings():
@@ -316,8 +316,8 @@ class FunctionFit(Fit):
         return ds.assign_attrs(learned=self.network.learned)
 
 
-def _default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int], seed: int) -> Solver:
-    """See `fit_function`."""
+def default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int], seed: int) -> Solver:
+    """The solver that `fit_function` takes where none is given."""
     if parts == ("readout",):
         return Ridge()
     second = LevenbergMarquardt() if set(parts) <= {"bias", "gain"} else LevenbergMarquardt(iterations=200)
