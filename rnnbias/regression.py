@@ -72,8 +72,9 @@ def fit_function(
     seed : int
         Of the weights (it replaces the recipe's), the points drawn and the solver's minibatches.
     recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights. Default: the solver's own with inputs and layers at scale 1, and
-        independent units with readouts at scale 1 where more than biases and gains learn.
+        Scales, law and wiring of the frozen weights. Default: the solver's own with inputs and layers at scale 1. With
+        "relu" the readout has scale 10, because at a larger one the network is nearly linear in its biases and so
+        made of steps; where more than biases and gains learn, units are independent and the readout has scale 1.
     box : array (input, 2), optional
         (low, high) of each input, for a function of your own.
     samples : int
@@ -125,7 +126,7 @@ def fit_function(
         solver = choose(solver, parts)
     data = read(target, box=box, samples=samples, seed=seed)
     solver = solver or default_solver(parts, data, widths, seed)
-    recipe = replace(recipe or default_recipe(solver, parts), seed=seed)
+    recipe = replace(recipe or default_recipe(solver, parts, activation or _ACTIVATION), seed=seed)
 
     with warnings.catch_warnings():
         if activation is None:
@@ -155,10 +156,12 @@ def fit_function(
     )
 
 
-def default_recipe(solver: Solver, parts: tuple[str, ...]) -> Recipe:
+def default_recipe(solver: Solver, parts: tuple[str, ...], activation: str) -> Recipe:
     """The recipe that `fit_function` takes where none is given."""
     recipe = replace(solver.recipe, gain=1.0, input_scale=1.0)
-    return recipe if set(parts) <= {"bias", "gain"} else replace(recipe, wiring="independent", readout_scale=1.0)
+    if not set(parts) <= {"bias", "gain"}:
+        return replace(recipe, wiring="independent", readout_scale=1.0)
+    return replace(recipe, readout_scale=10.0) if activation == "relu" else recipe
 
 
 class Scaling(NamedTuple):
@@ -330,7 +333,7 @@ def default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int],
             "inputs": len(data.inputs),
             "outputs": len(data.outputs),
             "learn": parts,
-            "recipe": default_recipe(second, parts).to_dict(),
+            "recipe": default_recipe(second, parts, _ACTIVATION).to_dict(),
         }
     )
     learned, residuals = sum(math.prod(shape) for shape in shapes.values()), data.y.size

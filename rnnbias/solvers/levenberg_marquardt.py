@@ -35,9 +35,9 @@ class LevenbergMarquardt(Solver):
         s(mu) = -V S / (S^2 + mu^2) U^T e,
 
     costs only a pass through the network to try. Dampings are tried a decade apart, downwards from the last
-    one while the loss falls and upwards while it does not, and then half a decade below the lowest loss (where the
-    model is far from linear, the best step lies between a decade too short and one that overshoots); the step that
-    lowers the held-out loss most is taken, or, where none does, the one that lowers the training loss most. Factoring J and not J^T J keeps
+    one while the loss falls and upwards while it does not, and then half a decade below the lowest loss: far from
+    linearity one decade is too short a step and the next overshoots. The step that lowers the held-out loss most is
+    taken, or, where none does, the one that lowers the training loss most. Factoring J and not J^T J keeps
     singular values down to 1e-16 of the largest, which is where the last digits of a forecast come from.
 
     Steps follow the quadratic model as judged by the gain ratio rho = actual / predicted reduction: below
