@@ -1,4 +1,4 @@
-"""What is learned by changing biases, gains, masks, the readout or everything, at a matched count of learned numbers."""
+"""Biases, gains, masks, the readout or everything: what each learns at a matched count of learned numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -94,8 +93,8 @@ def compare(
     shape = np.empty((len(chosen), len(parts)))
     error, seconds = shape, shape.copy()
     units, counts = (np.empty(len(parts), int) for _ in range(2))
-    cells = list(itertools.product(enumerate(chosen), enumerate(parts.items())))
-    for (i, seed), (j, (name, learn)) in tqdm(cells, disable=not progress, desc="comparing", leave=False):
+    cells = list(itertools.product(enumerate(chosen), enumerate(parts.values())))
+    for (i, seed), (j, learn) in tqdm(cells, disable=not progress, desc="comparing", leave=False):
         train, held_back = splits[seed]
         solver, recipe, width = matched(learned, learn, train, activation, seed)
         began = time.perf_counter()
@@ -127,14 +126,15 @@ def matched(
     learned: int, learn: tuple[str, ...], data: Samples, activation: str, seed: int
 ) -> tuple[Solver, Recipe, int]:
     """Solver, recipe and units with which nearly `learned` numbers learn."""
-    solver = default_solver(learn, data, (2,), seed)
-    recipe = default_recipe(solver, learn, activation)
-    fan = recipe.units_per_row
-    settings = {"units": fan, "inputs": len(data.inputs), "outputs": len(data.outputs), "learn": learn}
-    each = sum(math.prod(shape) for shape in FNN.shapes({**settings, "recipe": recipe.to_dict()}).values())
-    units = fan * max(1, round(learned / each))
-    solver = default_solver(learn, data, (units,), seed)
-    return solver, replace(default_recipe(solver, learn, activation), wiring=recipe.wiring), units
+    units = 2
+    for _ in range(2):  # how wide a network is can decide on the solver, and that on the wiring
+        solver = default_solver(learn, data, (units,), seed)
+        recipe = default_recipe(solver, learn, activation)
+        fan = recipe.units_per_row
+        settings = {"units": fan, "inputs": len(data.inputs), "outputs": len(data.outputs), "learn": learn}
+        each = sum(math.prod(shape) for shape in FNN.shapes({**settings, "recipe": recipe.to_dict()}).values())
+        units = fan * max(1, round(learned / each))
+    return solver, recipe, units
 
 
 def _fit(
@@ -160,13 +160,11 @@ def _parts(learners: Iterable[str] | Mapping[str, str | Iterable[str]]) -> dict[
 
 
 def _samples(target: Target, box: ArrayLike | None, samples: int, test: int, seed: int) -> tuple[Samples, Samples]:
-    """Samples to learn from and samples for the test."""
+    """Samples to learn from, and others for the test."""
     if isinstance(target, str) or callable(target):
-        both = read(target, box=box, samples=samples + test, seed=seed)
-        cut = samples
-    else:
-        both = read(target, box=box)
-        cut = len(both.x) - max(1, len(both.x) // 5)
-    order = np.random.default_rng(seed).permutation(len(both.x))
-    first, rest = order[:cut], order[cut:]
-    return both._replace(x=both.x[first], y=both.y[first]), both._replace(x=both.x[rest], y=both.y[rest])
+        other = checks.seed("seeds", seed + 2**30)
+        return read(target, box=box, samples=samples, seed=seed), read(target, box=box, samples=test, seed=other)
+    data = read(target, box=box)
+    order = np.random.default_rng(seed).permutation(len(data.x))
+    rest, first = np.split(order, [max(1, len(order) // 5)])
+    return data._replace(x=data.x[first], y=data.y[first]), data._replace(x=data.x[rest], y=data.y[rest])
