@@ -28,7 +28,7 @@ from systems.labels import Labelled, dataset
 
 __all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
 
-_PATIENCE = 10  # records without a better held-out loss before a solver stops
+_PATIENCE = 6  # records without a better held-out loss before a solver stops
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
 _ACTIVATION = "tanh"  # learns smooth functions best
 

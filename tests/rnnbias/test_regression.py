@@ -5,7 +5,7 @@ import pytest
 import torch
 import xarray as xr
 
-from rnnbias import FNN, Adam, FunctionFit, LevenbergMarquardt, Recipe, Ridge, fit_function, load
+from rnnbias import FNN, Adam, FunctionFit, LevenbergMarquardt, Recipe, Ridge, files, fit_function, load
 from rnnbias.examples import Points
 from rnnbias.regression import default_solver
 from rnnbias.samples import read
@@ -160,9 +160,8 @@ def test_saved_and_loaded_to_the_bit(tmp_path, parts, units):
 def test_an_altered_file_is_refused(tmp_path):
     ds = learn(samples=50, units=10).to_dataset()
     ds["y_scale"] = -ds.y_scale
-    ds.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    with pytest.raises(ValueError, match="the digest of y_scale does not match"):
-        load(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match="y_scale"):
+        load(files.write_netcdf(ds, tmp_path / "a.nc"))
 
 
 @pytest.mark.parametrize(
