@@ -29,6 +29,7 @@ from systems.labels import Labelled, dataset
 __all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
 
 _PATIENCE = 6  # records without a better held-out loss before a solver stops
+_LONG_PATIENCE = 20  # the same where the network is far from linear in what learns
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
 _ACTIVATION = "tanh"  # learns smooth functions best
 
@@ -139,7 +140,8 @@ def fit_function(
     x, y = Scaling.of("x", data.x[kept], data.inputs), Scaling.of("y", data.y[kept], data.outputs)
     inputs, targets = x.standardise(data.x, network.start), y.standardise(data.y, network.start)
     train, tested = (Points(inputs[rows], targets[rows]) for rows in (kept, held))
-    monitor = Monitor(network, tested, _PATIENCE, progress=progress, goal=goal)
+    patience = _PATIENCE if set(parts) <= {"bias", "gain"} else _LONG_PATIENCE
+    monitor = Monitor(network, tested, patience, progress=progress, goal=goal)
     before = network.digests()
     solver.solve(network, train, monitor)
     if network.digests() != before:
