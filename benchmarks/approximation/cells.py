@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
@@ -85,17 +85,25 @@ class Row(NamedTuple):
 def rows(cells: Sequence[Cell], workers: int) -> dict[Cell, Row]:
     """Run the cells in `workers` processes; the numbers do not depend on how many."""
     found = {}
-    with (
-        ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool,
-        tqdm(total=len(cells), desc="approximating") as bar,
-    ):
-        waiting = {pool.submit(_row, cell): cell for cell in cells}
-        for done in as_completed(waiting):
-            cell = waiting[done]
-            found[cell] = done.result()
-            bar.set_postfix_str(f"{cell.target}, {cell.learner}, {cell.count}: {found[cell].nrmse:.1e}")
+    with tqdm(total=len(cells), desc="approximating") as bar:
+        for cell, row in _alone(cells) if workers == 1 else _shared(cells, workers):
+            found[cell] = row
+            bar.set_postfix_str(f"{cell.target}, {cell.learner}, {cell.count}: {row.nrmse:.1e}")
             bar.update()
     return found
+
+
+def _alone(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Row]]:
+    _one_thread()
+    for cell in cells:
+        yield cell, _row(cell)
+
+
+def _shared(cells: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Row]]:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        waiting = {pool.submit(_row, cell): cell for cell in cells}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
 
 
 def gather(found: dict[Cell, Row], seeds: int) -> xr.Dataset:

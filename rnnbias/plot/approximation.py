@@ -1,4 +1,4 @@
-"""Figures of approximated functions: error against the count of learned numbers, and the width that a proof asks for."""
+"""Figures of approximated functions: error against the count of learned numbers, and the width that a proof needs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from systems.labels import config
@@ -37,9 +38,9 @@ def error_against_count(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None 
     """
     targets = data.target.values
     if axes is None:
-        columns = min(3, len(targets))
+        columns = min(2, len(targets))
         down = -(-len(targets) // columns)
-        size = (columns * _PANEL * 1.1 + 0.4, down * _PANEL + 0.9)
+        size = (columns * _PANEL + 2.4, down * _PANEL + 0.3)
         grid = plt.subplots(down, columns, figsize=size, squeeze=False, layout="constrained", sharex=True)[1].ravel()
         for spare in grid[len(targets) :]:
             spare.set_visible(False)
@@ -58,14 +59,16 @@ def error_against_count(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None 
             if "promise" in one and one.promise.notnull().any():
                 ax.plot(x, one.promise.median("seed"), ls=":", lw=1.3, label=f"{learner}, promised", **look)
         ax.set(xscale="log", yscale="log")
+        ax.xaxis.set_major_locator(LogLocator())
+        ax.xaxis.set_minor_formatter(NullFormatter())
         kind = kinds.get(str(target), "")
         ax.set_title(f"{target} ({kind})" if kind else str(target), fontsize=10)
         ax.set_xlabel("learned numbers")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("relative error")
+    named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if (figure := axes[0].figure) is not None:
-        named = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        figure.legend(named.values(), named.keys(), loc="outside right center", frameon=False, fontsize=8)
     return axes
 
 
@@ -86,9 +89,9 @@ def width_against_error(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         axes = plt.subplots(figsize=(1.9 * _PANEL, 1.3 * _PANEL), layout="constrained")[1]
     for k, dimension in enumerate(data.dimension.values):
         one, colour = data.sel(dimension=dimension), _COLOURS[(0, 4, 1, 2)[k % 4]]
-        axes.plot(one.tolerance, one.width, ls="--", lw=1.3, color=colour, label=f"proof, {dimension} inputs")
-        axes.plot(one.nrmse, one.units, marker=_MARKERS[k], ms=4, color=colour, label=f"learned, {dimension} inputs")
-    axes.set(xscale="log", yscale="log", xlabel="relative error", ylabel="units")
+        axes.plot(one.tolerance, one.width, ls="--", lw=1.3, color=colour, label=f"construction, d = {dimension}")
+        axes.plot(one.nrmse, one.units, marker=_MARKERS[k], ms=4, color=colour, label=f"learned, d = {dimension}")
+    axes.set(xscale="log", yscale="log", xlabel="error (standard deviations of the target)", ylabel="units")
     axes.invert_xaxis()
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
