@@ -24,6 +24,7 @@ from rnnbias.samples import Samples, Target, read, read_points
 from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor, Ridge, Solver, choose
 from rnnbias.weights import Recipe
 from systems import checks
+from systems.functions import Function
 from systems.labels import Labelled, dataset
 
 __all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
@@ -295,12 +296,12 @@ class FunctionFit(Fit):
     def score(self, test: Target, *, samples: int = 10000, seed: int = 1) -> xr.Dataset:
         """Errors on samples that the network has not seen.
 
-        `test` is anything that `fit_function` takes but a function without a box; functions are sampled with `seed`.
-        Returns a Dataset with `rmse`, `relative_error` (rmse over the standard deviation of the true values) and
-        `largest_error` over `output`, `nrmse` (the root mean square of the relative errors), and the count of learned
-        numbers in `attrs["learned"]`.
+        `test` is anything that `fit_function` takes; functions are sampled with `seed`, those of your own in the box
+        that was learned. Returns a Dataset with `rmse`, `relative_error` (rmse over the standard deviation of the true
+        values) and `largest_error` over `output`, `nrmse` (the root mean square of the relative errors), and the count
+        of learned numbers in `attrs["learned"]`.
         """
-        own = callable(test) and not hasattr(test, "box")
+        own = callable(test) and not isinstance(test, Function)
         data = read(test, box=self.samples.box if own else None, samples=samples, seed=seed)
         if (len(data.inputs), len(data.outputs)) != (self.network.inputs, self.network.outputs):
             raise ValueError(

@@ -193,8 +193,36 @@ def test_wrong_arguments_are_refused(change, error):
         learn(**change)
 
 
+def points(outputs=1):
+    rng = torch.Generator().manual_seed(0)
+    return Points(*(torch.randn(7, n, generator=rng).double() for n in (2, outputs)))
+
+
 def test_points_are_examples():
     net = FNN(6, 2, 1, recipe=Recipe(readout_scale=1.0))
-    points = Points(torch.randn(7, 2).double(), torch.randn(7, 1).double())
-    part = points.part(torch.tensor([1, 3]))
-    assert len(part) == 2 and torch.equal(part.residual(net), points.residual(net)[[1, 3]])
+    part = points().part(torch.tensor([1, 3]))
+    assert len(points()) == 7 and len(part) == 2
+    assert torch.equal(part.residual(net), points().residual(net)[[1, 3]])
+
+
+@pytest.mark.parametrize("learn", ["bias", ("bias", "gain", "readout", "weights")])
+def test_points_know_their_derivatives(learn):
+    net = FNN((6, 4), 2, 3, recipe=Recipe(gain=1.0, input_scale=1.0, readout_scale=1.0), learn=learn)
+    rng = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in net.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=rng).double()
+    data = points(3)
+    exact, products = data.linearise(net), data.products(net)
+    by_autograd = super(Points, data).linearise(net)
+    torch.testing.assert_close(exact.matrix, by_autograd.matrix, rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(exact.error, data.residual(net).flatten())
+    v = torch.randn(net.learned, generator=rng).double()
+    w = torch.randn(21, generator=rng).double()
+    torch.testing.assert_close(products.forward(v), exact.matrix @ v, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(products.backward(w), exact.matrix.T @ w, rtol=1e-9, atol=1e-12)
+
+
+def test_the_matrix_free_solver_learns_as_well():
+    exact, free = (learn(solver=LevenbergMarquardt(memory=m, iterations=6), units=40) for m in (2e9, 1e3))
+    assert float(free.score(wave).nrmse) == pytest.approx(float(exact.score(wave).nrmse), rel=0.5)
