@@ -118,7 +118,7 @@ def fit_function(
     seed = checks.seed("seed", seed)
     if not isinstance(recipe, Recipe | None):
         raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    checks.choice("activation", activation or _ACTIVATION, ACTIVATIONS)
+    phi = _ACTIVATION if activation is None else checks.choice("activation", activation, ACTIVATIONS)
     samples = checks.whole("samples", samples, at_least=20, at_most=10**7)
     holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
     goal = checks.number("goal", goal, at_least=0)
@@ -128,14 +128,13 @@ def fit_function(
         solver = choose(solver, parts)
     data = read(target, box=box, samples=samples, seed=seed)
     solver = solver or default_solver(parts, data, widths, seed)
-    recipe = replace(recipe or default_recipe(solver, parts, activation or _ACTIVATION), seed=seed)
+    recipe = replace(recipe or default_recipe(solver, parts, phi), seed=seed)
 
     with warnings.catch_warnings():
         if activation is None:
             warnings.simplefilter("ignore", UserWarning)
         network = FNN(
-            widths, len(data.inputs), len(data.outputs), recipe=recipe, learn=parts,
-            activation=activation or _ACTIVATION, device=device,
+            widths, len(data.inputs), len(data.outputs), recipe=recipe, learn=parts, activation=phi, device=device,
         )  # fmt: skip
     kept, held = _split(len(data.x), holdout, seed)
     x, y = Scaling.of("x", data.x[kept], data.inputs), Scaling.of("y", data.y[kept], data.outputs)
