@@ -29,8 +29,6 @@ from systems.labels import Labelled, dataset
 
 __all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
 
-_PATIENCE = 6  # records without a better held-out loss before a solver stops
-_LONG_PATIENCE = 20  # the same where the network is far from linear in what learns
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
 _ACTIVATION = "tanh"  # learns smooth functions best
 
@@ -140,8 +138,7 @@ def fit_function(
     x, y = Scaling.of("x", data.x[kept], data.inputs), Scaling.of("y", data.y[kept], data.outputs)
     inputs, targets = x.standardise(data.x, network.start), y.standardise(data.y, network.start)
     train, tested = (Points(inputs[rows], targets[rows]) for rows in (kept, held))
-    patience = _PATIENCE if set(parts) <= {"bias", "gain"} else _LONG_PATIENCE
-    monitor = Monitor(network, tested, patience, progress=progress, goal=goal)
+    monitor = Monitor(network, tested, _patience(parts, phi), progress=progress, goal=goal)
     before = network.digests()
     solver.solve(network, train, monitor)
     if network.digests() != before:
@@ -341,6 +338,13 @@ def default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int],
     learned, residuals = sum(math.prod(shape) for shape in shapes.values()), data.y.size
     heavy = residuals * learned * min(residuals, learned) > _MOST_WORK or 8 * residuals * learned > second.memory
     return first if heavy else second
+
+
+def _patience(parts: tuple[str, ...], activation: str) -> int:
+    """How many records without a better held-out loss end the learning: few where the network is nearly linear in it."""
+    if not set(parts) <= {"bias", "gain"}:
+        return 20
+    return 10 if activation == "relu" else 4
 
 
 def _split(samples: int, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
