@@ -341,7 +341,7 @@ def default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int],
 
 
 def _patience(parts: tuple[str, ...], activation: str) -> int:
-    """How many records without a better held-out loss end the learning: few where the network is nearly linear in it."""
+    """How many records without a better held-out loss end learning: few where the network is nearly linear in it."""
     if not set(parts) <= {"bias", "gain"}:
         return 20
     return 10 if activation == "relu" else 4
