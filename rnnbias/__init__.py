@@ -2,6 +2,7 @@
 
 fit_system      learn a system or a recording; returns a `SystemFit`
 fit_function    learn a static function or samples of one; returns a `FunctionFit`
+compare         what biases, gains, masks, the readout and everything learn at a matched count of learned numbers
 load            read a saved `Fit`
 Recipe          the law, scales and wiring of the frozen weights
 RNN, FNN        the networks as torch modules
@@ -10,6 +11,7 @@ metrics         valid time, errors and attractor statistics on named dimensions
 """
 
 from rnnbias import metrics
+from rnnbias.comparison import compare
 from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit, load
 from rnnbias.forecasting import SystemFit, fit_system
@@ -28,6 +30,7 @@ __all__ = [
     "Recipe",
     "Ridge",
     "SystemFit",
+    "compare",
     "fit_function",
     "fit_system",
     "load",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -142,6 +142,13 @@ class FNN(Network):
     def to_dict(self) -> dict[str, object]:
         """See `Network.to_dict`."""
         return {**super().to_dict(), "units": list(self.widths)}
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, object], device: torch.device | str = "cpu") -> Self:
+        """See `Network.from_dict`; without the warning about the activation, which was given when it was chosen."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return super().from_dict(settings, device)
 
     @staticmethod
     def weight_shapes(inputs: int, widths: Sequence[int], rows: Sequence[int]) -> dict[str, tuple[int, ...]]:

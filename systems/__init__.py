@@ -9,6 +9,7 @@
     oscillators         cosine, stuart_landau, van_der_pol, fitzhugh_nagumo, brusselator
     curves              lissajous, figure_eight, and outline for curves of your own
     catalogue           the flows of the dysts package
+    functions           static targets in a room of their own: functions.get, functions.available
     measure             lyapunov, period: time scales measured, for parameters of your own
 
 >>> import systems
@@ -19,10 +20,10 @@
 
 from __future__ import annotations
 
-from systems import catalogue, chaos, checks, curves, delay, measure, oscillators, pendulum, spatial
+from systems import catalogue, chaos, checks, curves, delay, functions, measure, oscillators, pendulum, spatial
 from systems.base import System, box
 
-__all__ = ["System", "available", "box", "get", "measure"]
+__all__ = ["System", "available", "box", "functions", "get", "measure"]
 
 _BUILT_IN = {
     make.__name__: make

@@ -235,7 +235,7 @@ def test_plain_settings_rebuild_the_network_and_foretell_what_learns(wiring, lea
     settings = json.loads(json.dumps(net.to_dict()))
     assert settings.pop("network") == "FNN" and NETWORKS["FNN"] is FNN
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error")
         assert FNN.from_dict(settings).digests() == net.digests()
     assert FNN.shapes(settings) == {name: tuple(p.shape) for name, p in net.named_parameters()}
     assert all(len(net.dims[name]) == p.ndim for name, p in net.named_parameters())
