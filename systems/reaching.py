@@ -286,43 +286,42 @@ class Session:
 
     def run(self, controller: Controller) -> Movement:
         """Let `controller` reach; differentiable wherever it is."""
-        load = self.task.load
-        state, memory = self.plant.rest(self.start), None
-        hand = self.plant.hand(state)
-        views, felt = [load.view(hand.position, self.start)], [hand.velocity]
-        states, commands, inputs = [], [], []
+        load, watched = self.task.load, self.task.sees != "target"
 
         def outside(position: Tensor, velocity: Tensor) -> Tensor:
             return load.force(position, velocity, self.start, self.target)
 
         external = () if load.forceless else (outside,)
+        state, memory = self.plant.rest(self.start), None
+        views, felt = [self.start], [torch.zeros_like(self.start)]
+        states, memories, commands, inputs = [], [], [], []
         for t in range(self.steps):
-            view = self._noisy("vision", t, views[max(0, t - self._vision)])
-            feel = self._noisy("proprioception", t, felt[max(0, t - self._proprioception)])
-            inputs.append(self._inputs(t, view, feel))
+            inputs.append(self._inputs(t, views, felt))
             command, memory = controller(inputs[-1], memory)
             state = self.plant.step(state, self._noisy("motor", t, command), *external)
-            hand = self.plant.hand(state)
-            views.append(load.view(hand.position, self.start))
-            felt.append(hand.velocity)
-            states.append((state, memory))
+            if watched:
+                hand = self.plant.hand(state)
+                views.append(load.view(hand.position, self.start))
+                felt.append(hand.velocity)
+            states.append(state)
+            memories.append(memory)
             commands.append(command)
-        states, memories = zip(*states, strict=True)
         state = torch.stack(states, 1)
         hand = self.plant.hand(state)
-        return Movement(
-            *hand, torch.stack(views[1:], 1), torch.stack(commands, 1), torch.stack(inputs, 1), state, list(memories)
-        )
+        seen = load.view(hand.position, self.start[:, None])
+        return Movement(*hand, seen, torch.stack(commands, 1), torch.stack(inputs, 1), state, memories)
 
-    def _inputs(self, t: int, view: Tensor, feel: Tensor) -> Tensor:
+    def _inputs(self, t: int, views: list[Tensor], felt: list[Tensor]) -> Tensor:
+        """What the controller sees before step t, of all that there was to see and to feel."""
         length, speed = self.task.distance, _PEAK * self.task.distance / self.task.duration
-        seen = {
-            "target": (self.target / length,),
-            "hand": ((view - self.target) / length, feel / speed),
-            "both": (self.target / length, view / length, feel / speed),
-        }[self.task.sees]
-        cue = [view.new_full((len(view), 1), float(t >= self.go))] if self.go else []
-        return torch.cat([*seen, *cue], 1)
+        given = [] if self.task.sees == "hand" else [self.target / length]
+        if self.task.sees != "target":
+            view = self._noisy("vision", t, views[max(0, t - self._vision)])
+            feel = self._noisy("proprioception", t, felt[max(0, t - self._proprioception)])
+            from_ = self.target if self.task.sees == "hand" else 0.0
+            given += [(view - from_) / length, feel / speed]
+        cue = [self.start.new_full((len(self), 1), float(t >= self.go))] if self.go else []
+        return torch.cat([*given, *cue], 1)
 
     def _noisy(self, channel: str, t: int, value: Tensor) -> Tensor:
         noise = self._noise[channel]
