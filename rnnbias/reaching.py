@@ -271,8 +271,8 @@ class ReachFit(Fit):
         >>> from systems.loads import VisuomotorRotation
         >>> from systems.losses import PATH, Loss
         >>> from systems.reaching import CentreOut
-        >>> fit = fit_reach(CentreOut(targets=8), units=100, loss=Loss() + 0.1 * PATH, goal=1e-2, progress=False)
-        >>> turned = fit.adapt(replace(fit.task, load=VisuomotorRotation(30.0)), goal=1e-2, progress=False)
+        >>> fit = fit_reach(CentreOut(targets=8), units=100, loss=Loss() + 0.1 * PATH, goal=1e-3, progress=False)
+        >>> turned = fit.adapt(replace(fit.task, load=VisuomotorRotation(30.0)), goal=1e-3, progress=False)
         >>> turned.history.initial_angle.values[[0, -1]].round().tolist()
         [30.0, 0.0]
         >>> turned.history.after_effect_angle.values[[0, -1]].round().tolist()
