@@ -26,10 +26,11 @@ from systems.losses import Loss
 from systems.plants import Plant
 from systems.reaching import TASKS, Reaching, Session
 
-__all__ = ["ReachFit", "fit_reach"]
+__all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "fit_reach"]
 
-_RECIPE = Recipe(gain=1.0, input_scale=0.3, readout_scale=1e5)
-_ADAM_RECIPE = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=1.0)
+#: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see the notes of `fit_reach`.
+SECOND_ORDER = Recipe(gain=1.0, input_scale=0.3, readout_scale=1e5)
+FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=1.0)
 _TAU = 0.2  # s
 _MEASURED = {
     "endpoint_error": ("m", "mean end-point error on held-out reaches"),
@@ -79,7 +80,7 @@ def fit_reach(
     seed : int
         Of the weights; it replaces the recipe's. That of noise is the task's.
     recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights; see Notes.
+        Scales, law and wiring of the frozen weights; default `SECOND_ORDER`, or `FIRST_ORDER` for Adam. See Notes.
     loss : Loss, optional
         Default `Loss()`, that of Williams et al. `Loss() + 0.1 * PATH + 0.01 * EFFORT` asks for straight reaches too.
     activation : str
@@ -121,11 +122,11 @@ def fit_reach(
     plant, loss = plants.get(plant), Loss() if loss is None else loss
     if not isinstance(recipe, Recipe | None):
         raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    recipe = replace(recipe or (_ADAM_RECIPE if isinstance(solver, Adam) else _RECIPE), seed=checks.seed("seed", seed))
+    recipe = recipe or (FIRST_ORDER if isinstance(solver, Adam) else SECOND_ORDER)
     share = plant.dt / checks.number("tau", tau, at_least=plant.dt)
     network = RNN(
-        units, task.inputs, 2, recipe=recipe, learn=parts, activation=activation, alpha=share - 1, beta=share,
-        device=devices.find(device),
+        units, task.inputs, 2, recipe=replace(recipe, seed=checks.seed("seed", seed)), learn=parts,
+        activation=activation, alpha=share - 1, beta=share, device=devices.find(device),
     )  # fmt: skip
     return _learn(network, task, plant, loss, solver, goal=goal, patience=patience, progress=progress)
 
