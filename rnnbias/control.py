@@ -84,7 +84,7 @@ class Reaches(Examples):
     """
 
     session: Session
-    loss_terms: Loss
+    terms_of: Loss
 
     def residual(self, network: RNN) -> Tensor:
         """See `Examples.residual`; (trial, component)."""
@@ -93,7 +93,7 @@ class Reaches(Examples):
     def terms(self, network: RNN) -> dict[str, float]:
         """What each term of the loss adds to it."""
         with torch.no_grad():
-            return self.loss_terms.terms(self.session, move(network, self.session))
+            return self.terms_of.terms(self.session, move(network, self.session))
 
     def endpoint_error(self, network: RNN) -> float:
         """Mean distance of the seen hand from the target at the end (m)."""
@@ -102,7 +102,7 @@ class Reaches(Examples):
 
     def part(self, chosen: Tensor) -> Reaches:
         """See `Examples.part`."""
-        return Reaches(self.session.part(chosen), self.loss_terms)
+        return Reaches(self.session.part(chosen), self.terms_of)
 
     def __len__(self) -> int:
         return len(self.session)
@@ -124,4 +124,4 @@ class Reaches(Examples):
         return Linearised(error.detach().flatten(), torch.cat(blocks).transpose(0, 1).flatten(0, 1))
 
     def _residual(self, network: RNN, bias: Tensor | None = None) -> Tensor:
-        return self.loss_terms.residual(self.session, move(network, self.session, bias))
+        return self.terms_of.residual(self.session, move(network, self.session, bias))

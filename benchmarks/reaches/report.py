@@ -64,9 +64,9 @@ def publish_adaptation(
     lines = [
         *head(f"Adaptation by biases alone to {load}", command, protocol),
         f"- The controller sees: {protocol.task.sees}. Loss: {next(iter(fits.values()))[0].loss}.",
-        "- Deviation: mean over the targets of the lateral deviation at peak speed; angle: of the hand's direction when "
-        "it first moves at half its peak speed; left of the straight path positive. In brackets: the mean of the absolute "
-        "values, whose fall, from the first reach under the load to the last, is in the columns `fall`.",
+        "- Deviation: mean over the targets of the lateral deviation at peak speed; angle: of the hand's direction "
+        "when it first moves at half its peak speed; left of the straight path positive. In brackets: the mean of the "
+        "absolute values, whose fall, from the first reach under the load to the last, is in the columns `fall`.",
         "- Before: no load. Early, late: under the load, before and after adapting. After-effect: adapted, no load.",
         "- Moved: root-mean-square change of the biases. Means over seeds.",
         "",
