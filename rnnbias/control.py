@@ -79,8 +79,10 @@ class Reaches(Examples):
     """Reaches of a session, judged by a loss.
 
     The residuals of a trial depend on that trial alone. So where the biases alone learn, every trial gets biases of its
-    own, and one backward pass for each component of a trial's residual, not for each residual, makes the Jacobian: 6
-    passes for 24 targets instead of 144, all at once.
+    own, and one backward pass for each component of a trial's residual makes the Jacobian, not one for each residual: 6
+    passes for 24 targets instead of 144, all at once. Measured with 400 units and 100 steps, on one core: 0.24 s for a
+    point mass and 0.5 s for an arm; the 6 passes one after the other take 0.27 and 1.2 s, one pass through 6 copies of
+    the trials 0.49 and 0.73 s.
     """
 
     session: Session
