@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +24,7 @@ __all__ = ["head", "publish", "publish_adaptation"]
 
 _NEW = "#D55E00"
 _FIGURED = 24  # unseen targets in a figure
+_DRAWN = 8  # targets in a figure of an adaptation
 
 
 def head(title: str, command: str, protocol: Protocol) -> list[str]:
@@ -186,10 +188,12 @@ def _draw_adaptation(path: Path, name: str, before: ReachFit, after: ReachFit) -
     above, below = figure.subfigures(2, 1, height_ratios=(1.2, 1))
     above.suptitle(name, fontsize=10)
     axes: Sequence = above.subplots(1, 4)
+    load, free = after.task.load, before.task.load
+    places = replace(before.task, targets=_DRAWN).reaches()[1]
     for ax, title, reach in zip(
         axes,
         ("no load", "load, at first", "load, adapted", "load removed"),
-        (before.reach(), before.reach(load=after.task.load), after.reach(), after.reach(load=before.task.load)),
+        (before.reach(places), before.reach(places, load=load), after.reach(places), after.reach(places, load=free)),
         strict=True,
     ):
         plot.hand_paths(reach, ax).set_title(title, fontsize=10)

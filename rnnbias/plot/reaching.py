@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 __all__ = ["adaptation", "hand_paths", "loss_terms", "speed_profiles"]
@@ -61,6 +62,7 @@ def loss_terms(history: xr.Dataset, axes: Axes | None = None) -> Axes:
         values = history[name].where(history[name] > 0)
         axes.plot(history.iteration, values, "-o", color=colour, ms=2.5, lw=1.0, label=str(name).removesuffix("_loss"))
     axes.set_yscale("log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="iteration", ylabel="loss")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return _bare(axes)
@@ -81,6 +83,7 @@ def adaptation(history: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None
         ax.axhline(0, color=_GREY, lw=0.8)
         ax.plot(history.iteration, scale * history[under], "-o", color=_COLOURS[0], ms=3, label="under the load")
         ax.plot(history.iteration, scale * history[after], "-s", color=_COLOURS[1], ms=3, label="load removed")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set(xlabel="iteration", ylabel=label)
         _bare(ax)
     axes[0].legend(frameon=False, fontsize=8)
