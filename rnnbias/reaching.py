@@ -150,7 +150,7 @@ def _learn(
     patience = checks.whole("patience", patience, at_least=1)
     train = Reaches(Session(task, plant, like=network.start), loss)
     between = task.unseen(len(task.reaches()[1]))
-    held_out = Reaches(Session(task, plant, between, like=network.start), loss)
+    held_out = Reaches(Session(task, plant, between, seed=(task.seed + 1) % 2**31, like=network.start), loss)
 
     def measured(network: RNN) -> dict[str, float]:
         terms = {f"{name}_loss": value for name, value in train.terms(network).items()}
@@ -216,7 +216,12 @@ class ReachFit(Fit):
 
     @torch.no_grad()
     def reach(
-        self, targets: int | ArrayLike | None = None, *, starts: ArrayLike | None = None, load: Load | None = None
+        self,
+        targets: int | ArrayLike | None = None,
+        *,
+        starts: ArrayLike | None = None,
+        load: Load | None = None,
+        seed: int | None = None,
     ) -> xr.Dataset:
         """Reach, and tell everything that happened.
 
@@ -229,6 +234,8 @@ class ReachFit(Fit):
             Where the hand starts, like `targets` given as places; default: home.
         load : Load, optional
             In place of the task's; `Load()` is none.
+        seed : int, optional
+            Of the noise; default: the task's.
 
         Returns
         -------
@@ -245,7 +252,7 @@ class ReachFit(Fit):
         else:
             targets = checks.array("targets", targets, shape=(None, 2))
             reaches = np.zeros_like(targets) if starts is None else starts, targets
-        session = Session(task, self.plant, reaches, like=self.network.start)
+        session = Session(task, self.plant, reaches, seed=seed, like=self.network.start)
         return described(session, move(self.network, session), f"reaches of {self!r}", self.configuration())
 
     def adapt(

@@ -162,6 +162,8 @@ def test_random_reaches_with_delays_and_noise():
     task = RandomReach(trials=6, duration=0.3, vision_delay=0.03, proprioception_delay=0.01, vision_noise=1e-4)
     found = quick(task, units=60, solver=LevenbergMarquardt(iterations=2))
     assert found.history.loss[-1] < found.history.loss[0]
+    one, same, other = (found.reach(seed=seed).position for seed in (None, task.seed, 5))
+    assert one.equals(same) and not one.equals(other)
 
 
 @pytest.mark.parametrize(
