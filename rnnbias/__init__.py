@@ -3,11 +3,12 @@
 fit_system      learn a system or a recording; returns a `SystemFit`
 fit_function    learn a static function or samples of one; returns a `FunctionFit`
 compare         what biases, gains, masks, the readout and everything learn at a matched count of learned numbers
+fit_reach       learn to reach with a limb; returns a `ReachFit`
 load            read a saved `Fit`
 Recipe          the law, scales and wiring of the frozen weights
 RNN, FNN        the networks as torch modules
 LevenbergMarquardt, Adam, Ridge    the solvers
-metrics         valid time, errors and attractor statistics on named dimensions
+metrics         how good forecasts, free runs and reaches are, on named dimensions
 """
 
 from rnnbias import metrics
@@ -16,6 +17,7 @@ from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit, load
 from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
+from rnnbias.reaching import ReachFit, fit_reach
 from rnnbias.regression import FunctionFit, fit_function
 from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
 from rnnbias.weights import Recipe
@@ -27,11 +29,13 @@ __all__ = [
     "Fit",
     "FunctionFit",
     "LevenbergMarquardt",
+    "ReachFit",
     "Recipe",
     "Ridge",
     "SystemFit",
     "compare",
     "fit_function",
+    "fit_reach",
     "fit_system",
     "load",
     "metrics",

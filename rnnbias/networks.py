@@ -102,7 +102,11 @@ class Network(nn.Module, ABC):
     @property
     def biases(self) -> Tensor:
         """The bias b of every unit (unit,): where it started plus what it learned."""
-        return pairs.share(self.start, self.fan) + pairs.oppose(self.bias, self.fan)
+        return self.shifted(self.bias)
+
+    def shifted(self, bias: Tensor) -> Tensor:
+        """The bias b of every unit (..., unit), were `bias` (..., row) learned."""
+        return pairs.share(self.start, self.fan) + pairs.oppose(bias, self.fan)
 
     @property
     def masks(self) -> Tensor:
@@ -281,9 +285,9 @@ class RNN(Network):
         fresh = self.beta * fired
         return drive, fresh - self.alpha * rate if self.alpha else fresh
 
-    def external(self, inputs: Tensor) -> Tensor:
-        """B x + b for inputs (..., input); returns (..., unit)."""
-        return pairs.share(inputs @ self.input.T, self.fan) + self.biases
+    def external(self, inputs: Tensor, biases: Tensor | None = None) -> Tensor:
+        """B x + b for inputs (..., input), with b = `biases` where they are given; returns (..., unit)."""
+        return pairs.share(inputs @ self.input.T, self.fan) + (self.biases if biases is None else biases)
 
     def forward(self, inputs: Tensor, rate: Tensor | None = None) -> Trace:
         """Run over inputs (trial, time, input), x_0 first, from `rate` (trial, unit) or r_0.
