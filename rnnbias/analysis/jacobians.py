@@ -14,10 +14,9 @@ import torch
 import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from rnnbias import maps
-from rnnbias.forecasting import SystemFit
+from rnnbias import learned, maps
+from rnnbias.fit import Fit
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -97,6 +96,88 @@ def eigenvalues(step: maps.Map, states: Tensor | ArrayLike, dt: float = 1.0, *, 
     return dataset(variables, {**coords, "mode": mode}, title="eigenvalues along trajectories", config=config)
 
 
+def untrained(network: nn.Module) -> nn.Module:
+    """Return the network as its recipe draws it, with its learned numbers at their start; `network` stays as it is.
+
+    >>> from rnnbias import RNN
+    >>> net = RNN(6, 1, 1)
+    >>> torch.equal(untrained(net).recurrent, net.recurrent)
+    True
+    """
+    settings = network.to_dict()
+    kind = settings.pop("network")
+    checks.choice("network", kind, [type(network).__name__])
+    fresh = type(network).from_dict(settings, next(network.parameters()).device)
+    return fresh.to(next(network.parameters()).dtype)
+
+
+def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, points: int = 10) -> xr.Dataset:
+    """Return the eigenvalues of a fit's closed loop, and of the loop of the network that it started from.
+
+    Both networks are driven by the same data up to a moment and then closed, so that they differ only by what was
+    learned. The moments are spread evenly over the second half of `inputs`.
+
+    Parameters
+    ----------
+    fit
+        With a `free_map`, such as a `SystemFit`.
+    inputs
+        Data of the learned kind, (time, state) or (trial, time, state), of at least twice `points` samples.
+    points
+        How many moments.
+
+    Returns
+    -------
+    As `eigenvalues`, with the leading dimension `stage`: "before", "after".
+
+    Raises
+    ------
+    TypeError, ValueError
+        `fit` has no closed loop or has learned nothing, `inputs` are not of its kind or too short.
+
+    Examples
+    --------
+    >>> from rnnbias import fit_system
+    >>> import systems
+    >>> fit = fit_system("cosine", units=20, samples=200, jitter=0.0, progress=False)
+    >>> data = systems.get("cosine").simulate(duration=2.0)
+    >>> before_after(fit, data, points=4).spectral_radius.dims
+    ('stage', 'trial', 'time')
+    """
+    if not isinstance(fit, Fit) or not hasattr(fit, "free_map"):
+        raise TypeError(f"fit must be a Fit with a free_map, such as a SystemFit, got {fit!r}")
+    points = checks.whole("points", points, at_least=1)
+    start = untrained(fit.network)
+    if torch.equal(learned.read(start), learned.read(fit.network)):
+        raise ValueError("fit must have learned: its learned numbers are those that it started from")
+    data = inputs.trajectory if isinstance(inputs, xr.Dataset) and "trajectory" in inputs else inputs
+    samples = data.sizes["time"] if isinstance(data, xr.DataArray) else np.shape(data)[-2]
+    if samples < 2 * points:
+        raise ValueError(f"inputs must have at least 2 * points = {2 * points} samples, got {samples}")
+    ends = np.unique(np.linspace(samples // 2, samples, points + 1).astype(int)[1:])
+    dt, units = fit.recording.dt, fit.recording.time_units
+
+    def along(fit: Fit) -> Tensor:
+        pairs = [fit.free_map(_first(data, end)) for end in ends]
+        return torch.stack([maps.jacobian(step, state) for step, state in pairs], 1)
+
+    variables, mode = modes(
+        torch.stack([along(replace(fit, network=start)), along(fit)]), dt, ("stage", "trial", "time"), units
+    )
+    trials = variables["spectral_radius"].values.shape[1]
+    return dataset(
+        variables,
+        {
+            "stage": Labelled("stage", ["before", "after"], "1", "stage of learning"),
+            "trial": Labelled("trial", np.arange(trials), "1", "trial"),
+            "time": Labelled("time", (ends - 1) * dt, units, "time"),
+            "mode": mode,
+        },
+        title=f"eigenvalues of the closed loop of {fit.name}, before and after learning",
+        config={"points": points, "fit": fit.configuration()},
+    )
+
+
 def modes(
     jacobian: Tensor, dt: float, dims: tuple[str, ...], time_units: str
 ) -> tuple[dict[str, Labelled], Labelled]:
@@ -117,6 +198,10 @@ def modes(
         "n_unstable": Labelled(dims, (size > 1).sum(-1), "1", "growing modes"),
     }
     return variables, Labelled("mode", np.arange(found.shape[-1]), "1", "mode, largest magnitude first")
+
+
+def _first(data: xr.DataArray | ArrayLike, samples: int) -> xr.DataArray | ArrayLike:
+    return data.isel(time=slice(samples)) if isinstance(data, xr.DataArray) else np.asarray(data)[..., :samples, :]
 
 
 def _along(
