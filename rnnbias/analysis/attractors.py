@@ -13,7 +13,8 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import welch
 
 from rnnbias import metrics
-from rnnbias.analysis.reading import labels_of, read, step_of
+from rnnbias.analysis.coordinates import labels_of
+from rnnbias.metrics.fields import field, sampling_step
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -50,12 +51,12 @@ def return_map(series: xr.DataArray) -> xr.Dataset:
     >>> t = np.arange(400) * 0.1
     >>> found = return_map(xr.DataArray(3 * np.sin(t), {"time": t}, "time"))
     >>> found.sizes["event"], found.maximum.values.round(3).max().item()
-    (5, 3.0)
+    (6, 3.0)
     """
-    x = read("series", series, ("time",))
+    x = field("series", series, ("time",))
     if set(x.dims) - {"trial", "time"}:
         raise ValueError(f"series must have dimensions (trial, time), got {series.dims}; choose one state")
-    step_of("series", series)
+    sampling_step("series", series, "time")
     times, rows = x.time.values, x.values.reshape(-1, x.sizes["time"])
     if len(times) < 4:
         raise ValueError(f"series must have at least 4 samples over 'time', got {len(times)}")
@@ -115,11 +116,11 @@ def power_spectrum(series: xr.DataArray, *, segment: int | None = None) -> xr.Da
     --------
     >>> t = np.arange(1000) * 0.1
     >>> found = power_spectrum(xr.DataArray(np.sin(2 * np.pi * 0.5 * t), {"time": t}, "time"), segment=200)
-    >>> found.frequency[found.power.argmax()].item()
+    >>> found.power.idxmax("frequency").item()
     0.5
     """
-    x = read("series", series, ("time",))
-    dt, samples = step_of("series", series), x.sizes["time"]
+    x = field("series", series, ("time",))
+    dt, samples = sampling_step("series", series, "time"), x.sizes["time"]
     if samples < 8:
         raise ValueError(f"series must have at least 8 samples over 'time', got {samples}")
     segment = max(8, samples // 4) if segment is None else checks.whole("segment", segment, at_least=8, at_most=samples)
@@ -170,13 +171,13 @@ def floors(truth: xr.DataArray, scale: xr.DataArray) -> xr.Dataset:
     >>> round(found.spectral_distance.item(), 6)
     0.0
     """
-    x = read("truth", truth, ("time", "state"))
+    x = field("truth", truth, ("time", "state"))
     half = x.sizes["time"] // 2
     first, second = x.isel(time=slice(half)), x.isel(time=slice(half, 2 * half))
     if "time" in x.coords:
         second = second.assign_coords(time=first.time)
     stsp = metrics.state_space_divergence(second, first, scale).divergence
-    hellinger = metrics.spectral_distance(second, first, scale) if _scaled() else metrics.spectral_distance(second, first)
+    hellinger = metrics.spectral_distance(second, first)
     dims = tuple(map(str, stsp.dims))
     return dataset(
         {

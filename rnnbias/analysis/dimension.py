@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from rnnbias.analysis.reading import labels_of, read
+from rnnbias.analysis.coordinates import labels_of
+from rnnbias.metrics.fields import field
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -161,7 +162,7 @@ def alignment(
         null[block] = ((x[None] @ drawn[:, None]) ** 2).sum((2, 3)) / own
     lower = (1 + (null[..., None] <= index).sum(0)) / (1 + draws)
     upper = (1 + (null[..., None] >= index).sum(0)) / (1 + draws)
-    both, other = (task, f"other_{task}"), labels_of(activity, task)._replace(dims=f"other_{task}")
+    both = task, f"other_{task}"
     return dataset(
         {
             "alignment": Labelled(both, index, "1", "alignment index"),
@@ -172,7 +173,7 @@ def alignment(
         },
         {
             task: labels_of(activity, task),
-            f"other_{task}": other,
+            f"other_{task}": labels_of(activity, task, f"other_{task}"),
             "index": Labelled("index", np.arange(1, k + 1), "1", "number of the angle"),
             "draw": Labelled("draw", np.arange(draws), "1", "random subspace"),
         },
@@ -184,7 +185,7 @@ def alignment(
 
 def _samples(activity: xr.DataArray, unit: str) -> tuple[np.ndarray, list[str]]:
     """Activity as (..., sample, unit), and the names of the leading dimensions."""
-    x = read("activity", activity, (unit,))
+    x = field("activity", activity, (unit,))
     over = [d for d in ("trial", "time") if d in x.dims]
     if not over:
         raise ValueError(f"activity must have the dimension 'trial' or 'time', got dimensions {x.dims}")

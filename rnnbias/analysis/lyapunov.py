@@ -13,11 +13,11 @@ from itertools import repeat
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-import xarray as xr
 from rnnbias import maps
 from systems import System, checks
 from systems.delay import DelaySystem
