@@ -37,7 +37,7 @@ def fixed_points(
     *,
     starts: int = 64,
     noise: float = 0.0,
-    tolerance: float = 1e-12,
+    tolerance: float = 1e-16,
     slow: float = 0.01,
     unique: float = 1e-3,
     iterations: int = 100,
