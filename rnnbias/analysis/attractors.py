@@ -149,7 +149,7 @@ def floors(truth: xr.DataArray, scale: xr.DataArray) -> xr.Dataset:
     Parameters
     ----------
     truth
-        (..., time, state), 200 or more times and at most 5 states; the transient dropped.
+        (..., time, state), 320 or more times and at most 5 states; the transient dropped.
     scale
         (state,): the standard deviation of the training data.
 
