@@ -25,7 +25,8 @@ _REFERENCE = (
     "Sussillo and Barak 2013, Neural Computation 25, 626; Golub and Sussillo 2018, J. Open Source Software 3, 1003"
 )
 _FIRST, _LEAST, _MOST = 1e-3, 1e-15, 1e3  # damping relative to the scaled system
-_POLISH = 8  # Newton steps at the end
+_LENGTHS = [0.5**k for k in range(8)]  # of Newton's steps
+_RANK = 1e-11  # singular values below this fraction of the largest are none
 _FLAT = 1e-3  # slope of q at a minimum, relative
 _STILL = 1e-12  # relative step at which the search has arrived
 
@@ -37,7 +38,7 @@ def fixed_points(
     *,
     starts: int = 64,
     noise: float = 0.0,
-    tolerance: float = 1e-16,
+    tolerance: float = 1e-6,
     slow: float = 0.01,
     unique: float = 1e-3,
     iterations: int = 100,
@@ -48,9 +49,9 @@ def fixed_points(
 
     .. math:: q(x) = \tfrac12 |F(x) - x|^2
 
-    is minimised by the method of Levenberg and Marquardt on the exact Jacobian, all starts at once, and Newton's
-    method refines what it finds. A point with q up to `tolerance` is *fixed*; another one is *slow* where q has a
-    minimum and |F(x) - x| is at most the fraction `slow` of its median over the starts. Anything else is dropped.
+    is zero at a *fixed* point. These are roots of F(x) - x, which Newton's method finds on the exact Jacobian, all
+    starts at once and damped so that the scales of the states do not matter. A *slow* point is a minimum of q that is
+    no root; for these q is minimised by the method of Levenberg and Marquardt.
 
     Parameters
     ----------
@@ -65,8 +66,12 @@ def fixed_points(
         How many of those states are drawn, or all of them where there are fewer.
     noise
         Gaussian noise on the starts, in standard deviations of each state over the trajectories.
-    tolerance, slow
-        See above.
+    tolerance
+        A point counts as fixed where a root is no further from it, to first order, than this fraction of the
+        root-mean-square spread of the trajectories.
+    slow
+        Keep slow points where |F(x) - x| is at most this fraction of its median over the starts; 0: look for none.
+        Their speed means little where states differ much in scale, as with the large readouts of push-pull wiring.
     unique
         Points nearer than this fraction of the root-mean-square spread of the trajectories are one.
     iterations
@@ -92,7 +97,7 @@ def fixed_points(
     Examples
     --------
     >>> found = fixed_points(lambda x: x + 0.1 * (x - x**3), np.linspace(-2, 2, 16)[:, None])
-    >>> sorted(found.position.values.ravel().round(6).tolist()), int(found.stable.sum())
+    >>> np.sort(found.position.values.round(6).ravel() + 0.0).tolist(), int(found.stable.sum())
     ([-1.0, 0.0, 1.0], 2)
     """
     dt = checks.number("dt", dt, above=0)
@@ -111,15 +116,22 @@ def fixed_points(
     spread = states.std(0, correction=0)
     start = states[chosen] + noise * spread * torch.as_tensor(rng.standard_normal((len(chosen), len(spread))))
     with torch.no_grad():
-        fastest = slow**2 * _speed(step, start).median()
-        end, width = _descend(step, start, iterations, progress)
-        end = _polish(step, end)
-        q, settled = _speed(step, end), _flat(step, end, width)
-    kept = ((q <= tolerance) | (settled & (q <= fastest))).nonzero()[:, 0]
-    kept = kept[q[kept].argsort(stable=True)]
-    point, found = _distinct(end[kept], unique * float(spread.norm()))
-    point, q = end[kept[point]], q[kept[point]]
-    return _describe(step, point, q, found, start, states, dt, tolerance, {
+        end, origin = _newton(step, start, iterations, progress), torch.arange(len(start))
+        if slow:
+            low, width = _descend(step, start, iterations, progress)
+            limit = slow**2 * _speed(step, start).median()
+            kept = (_flat(step, low, width) & (_speed(step, low) <= limit)).nonzero()[:, 0]
+            low = low[kept]
+            end = torch.cat([end, _newton(step, low, iterations, progress), low])
+            origin = torch.cat([origin, kept.cpu(), kept.cpu()])
+        q = _speed(step, end)
+        order = q.argsort(stable=True)[: int(q.isfinite().sum())]
+        reach = float(spread.norm()) or 1.0  # one state has no spread
+        point, found = _distinct(end[order], origin[order.cpu()], unique * reach)
+        fixed = _near_root(step, point, tolerance * reach)
+        kept = fixed | (_speed(step, point) <= limit) if slow else fixed
+    found = [size for size, keep in zip(found, kept.tolist(), strict=True) if keep]
+    return _describe(step, point[kept], fixed[kept], found, start, states, dt, {
         "dt": dt, "starts": starts, "noise": noise, "tolerance": tolerance, "slow": slow, "unique": unique,
         "iterations": iterations, "seed": seed,
     })  # fmt: skip
@@ -143,6 +155,7 @@ def with_input(network: RNN, inputs: ArrayLike = ()) -> maps.Map:
     return step
 
 
+@torch.no_grad()
 def _speed(step: maps.Map, x: Tensor) -> Tensor:
     """q, (batch,)."""
     return (step(x) - x).square().sum(1) / 2
@@ -158,6 +171,37 @@ def _flat(step: maps.Map, x: Tensor, width: Tensor) -> Tensor:
     g, j = _linear(step, x)
     slope = (j.mT @ g[..., None])[..., 0].abs()
     return (slope <= _FLAT * width * g.norm(dim=1, keepdim=True)).all(1)
+
+
+def _newton(step: maps.Map, x: Tensor, iterations: int, progress: bool) -> Tensor:
+    """Follow Newton's direction from each row as far as the next correction is shorter than the last.
+
+    That test does not depend on the scales of F(x) - x (Deuflhard 2004, Newton Methods for Nonlinear Problems), which
+    matters where a readout is large: there a small |F(x) - x| is no sign of a fixed point nearby.
+    """
+    x = x.clone()
+    moving = torch.arange(len(x), device=x.device)
+    for _ in tqdm(range(iterations), desc="fixed points", delay=3, disable=None if progress else True, leave=False):
+        if not len(moving):
+            break
+        now = x[moving]
+        g, j = _linear(step, now)
+        lu, pivots, singular = torch.linalg.lu_factor_ex(j)
+        move = -torch.linalg.lu_solve(lu, pivots, g[..., None])[..., 0]
+        size = move.norm(dim=1)
+        going = (singular == 0) & size.isfinite() & (size > _STILL * (1 + now.norm(dim=1)))
+        waiting, moved = going.nonzero()[:, 0], torch.zeros_like(going)
+        for length in _LENGTHS:
+            then = now[waiting] + length * move[waiting]
+            again = torch.linalg.lu_solve(lu[waiting], pivots[waiting], (step(then) - then)[..., None])[..., 0]
+            good = again.norm(dim=1) <= (1 - length / 2) * size[waiting]
+            x[moving[waiting[good]]] = then[good]
+            moved[waiting[good]] = True
+            waiting = waiting[~good]
+            if not len(waiting):
+                break
+        moving = moving[moved]
+    return x
 
 
 def _descend(step: maps.Map, x: Tensor, iterations: int, progress: bool) -> tuple[Tensor, Tensor]:
@@ -200,49 +244,44 @@ def _descend(step: maps.Map, x: Tensor, iterations: int, progress: bool) -> tupl
     return x, width
 
 
-def _polish(step: maps.Map, x: Tensor) -> Tensor:
-    """Take Newton's steps while q falls."""
-    q = _speed(step, x)
-    for _ in range(_POLISH):
-        g, j = _linear(step, x)
-        move, singular = torch.linalg.solve_ex(j, -g)
-        then = torch.where((singular == 0)[:, None], x + move, x)
-        new = _speed(step, then)
-        better = new < q
-        if not better.any():
-            break
-        x, q = torch.where(better[:, None], then, x), torch.where(better, new, q)
-    return x
-
-
-def _distinct(points: Tensor, apart: float) -> tuple[list[int], list[int]]:
-    """The first of each group of points no more than `apart` from it, and the sizes of the groups, largest first."""
+def _distinct(points: Tensor, origin: Tensor, apart: float) -> tuple[Tensor, list[int]]:
+    """The first of each group of points no more than `apart` from it, and how many origins it has, most first."""
     away = torch.cdist(points, points).cpu().numpy() if len(points) else np.zeros((0, 0))
     left, groups = np.ones(len(points), dtype=bool), []
     for k in range(len(points)):
         if left[k]:
             near = left & (away[k] <= apart)
             left &= ~near
-            groups.append((k, int(near.sum())))
+            groups.append((k, len(origin[near].unique())))
     groups.sort(key=lambda group: -group[1])
-    return [k for k, _ in groups], [size for _, size in groups]
+    return points[[k for k, _ in groups]], [size for _, size in groups]
+
+
+def _near_root(step: maps.Map, x: Tensor, reach: float) -> Tensor:
+    """Whether a root of F(x) - x is no further than `reach`: the least correction that removes it, to first order."""
+    if not len(x):
+        return x.new_zeros(0, dtype=torch.bool)
+    g, j = (a.cpu() for a in _linear(step, x))
+    move = torch.linalg.lstsq(j, -g[..., None], rcond=_RANK, driver="gelsd")[0]
+    size, left = g.norm(dim=1), ((j @ move)[..., 0] + g).norm(dim=1)
+    there = size <= _STILL * (1 + x.cpu().norm(dim=1))
+    return (there | ((move.norm(dim=(1, 2)) <= reach) & (left <= size / 2))).to(x.device)
 
 
 def _describe(
     step: maps.Map,
     point: Tensor,
-    q: Tensor,
+    fixed: Tensor,
     found: list[int],
     start: Tensor,
     states: Tensor,
     dt: float,
-    tolerance: float,
     config: dict[str, object],
 ) -> xr.Dataset:
     count, n = point.shape
     jacobian = maps.jacobian(step, point) if count else point.new_empty((0, n, n))
     variables, mode = modes(jacobian, dt, ("point",), "time unit of dt")
-    fixed, unstable = (q <= tolerance).cpu().numpy(), variables["n_unstable"].values
+    q, fixed, unstable = _speed(step, point), fixed.cpu().numpy(), variables["n_unstable"].values
     distance = torch.cdist(point, states).amin(1) if count else q
     return dataset(
         {

@@ -119,7 +119,7 @@ def system_spectrum(
     trials: int = 100,
     transient: float | None = None,
     seed: int = 0,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-5,
     progress: bool = True,
 ) -> xr.Dataset:
     """Return the Lyapunov exponents of a system's flow, largest first.

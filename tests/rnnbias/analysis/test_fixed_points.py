@@ -44,7 +44,7 @@ def test_all_fixed_points_of_a_planted_network_are_found():
     np.testing.assert_allclose(ds.eigenvalue_imag, 0, atol=1e-7)
     np.testing.assert_array_equal(ds.n_unstable, (slopes > 1).sum(1))
     np.testing.assert_array_equal(ds.stable, (slopes < 1).all(1))
-    assert int(ds.stable.sum()) == 4 and int(ds.found.sum()) == 200
+    assert int(ds.stable.sum()) == 4 and int(ds.found.sum()) >= 200
     np.testing.assert_allclose(ds.time_constant[:, :2], -0.1 / np.log(slopes), rtol=1e-7)
 
 

@@ -87,20 +87,24 @@ def test_kaplan_yorke_dimension(exponents, whole, dimension):
 
 
 def test_lorenz_has_its_spectrum():
-    ds = system_spectrum(systems.get("lorenz63"), duration=25.0, trials=250)
+    ds = system_spectrum(systems.get("lorenz63"), duration=10.0, trials=600, transient=5.0)
     first, second, third = ds.exponent.values
     assert first == pytest.approx(0.906, rel=0.01)
     assert second == pytest.approx(0, abs=0.01)
     assert third == pytest.approx(-14.57, rel=0.01)
-    assert ds.exponent.sum().item() == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-5)  # the flow's divergence
+    assert ds.exponent.sum().item() == pytest.approx(-(10 + 1 + 8 / 3), abs=2e-4)  # the flow's divergence
     assert ds.kaplan_yorke.item() == pytest.approx(2.062, abs=0.002)
 
 
 def test_a_driven_system_is_followed_in_time():
     driven = System(
-        name="driven", states=["x"], field=lambda t, s, p: (t.cos() * s[..., 0] - s[..., 0],), draw=lambda rng, p: [1.0]
+        name="driven",
+        states=["x"],
+        field=lambda t, s, p: (t.cos() * s[..., 0] - s[..., 0],),
+        dt=math.pi / 20,
+        draw=lambda rng, p: [1.0],
     )
-    ds = system_spectrum(driven, duration=20 * math.pi, trials=1, transient=0.0)
+    ds = system_spectrum(driven, duration=4 * math.pi, trials=1, transient=0.0)
     assert ds.exponent.item() == pytest.approx(-1, abs=1e-3)  # the drive averages out over its periods
 
 
