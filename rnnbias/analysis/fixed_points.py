@@ -114,24 +114,21 @@ def fixed_points(
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(states))[:starts]
     spread = states.std(0, correction=0)
-    start = states[chosen] + noise * spread * torch.as_tensor(rng.standard_normal((len(chosen), len(spread))))
+    start = states[chosen] + noise * spread * torch.as_tensor(rng.standard_normal((len(chosen), len(spread)))).to(
+        spread
+    )
+    reach = float(spread.norm()) or 1.0  # one state has no spread
     with torch.no_grad():
-        end, origin = _newton(step, start, iterations, progress), torch.arange(len(start))
-        if slow:
-            low, width = _descend(step, start, iterations, progress)
-            limit = slow**2 * _speed(step, start).median()
-            kept = (_flat(step, low, width) & (_speed(step, low) <= limit)).nonzero()[:, 0]
-            low = low[kept]
-            end = torch.cat([end, _newton(step, low, iterations, progress), low])
-            origin = torch.cat([origin, kept.cpu(), kept.cpu()])
-        q = _speed(step, end)
-        order = q.argsort(stable=True)[: int(q.isfinite().sum())]
-        reach = float(spread.norm()) or 1.0  # one state has no spread
-        point, found = _distinct(end[order], origin[order.cpu()], unique * reach)
+        low, origin = _slow_points(step, start, slow, iterations, progress) if slow else (start[:0], [])
+        root = _newton(step, torch.cat([start, low]), iterations, progress)
+        root, origins = _distinct(root, [{k} for k in [*range(len(start)), *origin]], unique * reach)
+        near = _near_root(step, root, tolerance * reach)
+        root, origins = root[near], [found for found, good in zip(origins, near.tolist(), strict=True) if good]
+        point, origins = _distinct(torch.cat([root, low]), [*origins, *({k} for k in origin)], unique * reach)
+        order = np.argsort([-len(found) for found in origins], kind="stable")
+        point, found = point[torch.as_tensor(order, dtype=torch.long)], [len(origins[k]) for k in order]
         fixed = _near_root(step, point, tolerance * reach)
-        kept = fixed | (_speed(step, point) <= limit) if slow else fixed
-    found = [size for size, keep in zip(found, kept.tolist(), strict=True) if keep]
-    return _describe(step, point[kept], fixed[kept], found, start, states, dt, {
+    return _describe(step, point, fixed, found, start, states, dt, {
         "dt": dt, "starts": starts, "noise": noise, "tolerance": tolerance, "slow": slow, "unique": unique,
         "iterations": iterations, "seed": seed,
     })  # fmt: skip
@@ -164,6 +161,16 @@ def _speed(step: maps.Map, x: Tensor) -> Tensor:
 def _linear(step: maps.Map, x: Tensor) -> tuple[Tensor, Tensor]:
     """F(x) - x and its Jacobian."""
     return step(x) - x, maps.jacobian(step, x) - torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+
+
+def _slow_points(
+    step: maps.Map, start: Tensor, slow: float, iterations: int, progress: bool
+) -> tuple[Tensor, list[int]]:
+    """Minima of q that are slow against the starts, and which start each came from."""
+    end, width = _descend(step, start, iterations, progress)
+    limit = slow**2 * _speed(step, start).median()
+    kept = (_flat(step, end, width) & (_speed(step, end) <= limit)).nonzero()[:, 0]
+    return end[kept], kept.tolist()
 
 
 def _flat(step: maps.Map, x: Tensor, width: Tensor) -> Tensor:
@@ -244,17 +251,17 @@ def _descend(step: maps.Map, x: Tensor, iterations: int, progress: bool) -> tupl
     return x, width
 
 
-def _distinct(points: Tensor, origin: Tensor, apart: float) -> tuple[Tensor, list[int]]:
-    """The first of each group of points no more than `apart` from it, and how many origins it has, most first."""
-    away = torch.cdist(points, points).cpu().numpy() if len(points) else np.zeros((0, 0))
-    left, groups = np.ones(len(points), dtype=bool), []
+def _distinct(points: Tensor, origins: list[set[int]], apart: float) -> tuple[Tensor, list[set[int]]]:
+    """The first of each group of finite points no more than `apart` from it, and the origins of the whole group."""
+    away = torch.cdist(points, points).nan_to_num(torch.inf).cpu().numpy() if len(points) else np.zeros((0, 0))
+    left, first, found = np.isfinite(np.diag(away)), [], []
     for k in range(len(points)):
         if left[k]:
             near = left & (away[k] <= apart)
             left &= ~near
-            groups.append((k, len(origin[near].unique())))
-    groups.sort(key=lambda group: -group[1])
-    return points[[k for k, _ in groups]], [size for _, size in groups]
+            first.append(k)
+            found.append(set().union(*(origins[m] for m in np.flatnonzero(near))))
+    return points[first], found
 
 
 def _near_root(step: maps.Map, x: Tensor, reach: float) -> Tensor:

@@ -180,7 +180,7 @@ def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, poi
 
 def modes(jacobian: Tensor, dt: float, dims: tuple[str, ...], time_units: str) -> tuple[dict[str, Labelled], Labelled]:
     """Eigenvalues of Jacobians (..., n, n), whose leading dimensions are `dims`: labelled variables and modes."""
-    found = torch.linalg.eigvals(jacobian).cpu().numpy()
+    found = np.linalg.eigvals(jacobian.cpu().numpy()).astype(complex)
     size = np.abs(found)
     order = np.lexsort((found.imag, -size.round(12)), axis=-1)
     found, size = (np.take_along_axis(a, order, -1) for a in (found, size))

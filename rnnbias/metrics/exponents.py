@@ -31,7 +31,7 @@ def largest_exponent(
     .. math:: \lambda_1 = \frac{1}{N \Delta t} \sum_{k=1}^N \ln |J(x_{k-1}) v_{k-1}|, \qquad
               v_k = \frac{J(x_{k-1}) v_{k-1}}{|J(x_{k-1}) v_{k-1}|}
 
-    The products with the Jacobian J come from forward-mode differentiation, one tangent for each start. The
+    The products with the Jacobian J are exact (`maps.push`), one tangent for each start. The
     state of a recurrent network is all that it carries from step to step, so `step` closes the loop over
     that.
 
