@@ -3,22 +3,61 @@
 approximation   `error_against_count`, `width_against_error`
 forecasting     `traces`, `attractors`, `valid_time`
 reaching        `hand_paths`, `speed_profiles`, `loss_terms`, `adaptation`
+dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
+                `time_in` for times in Lyapunov times or periods
+learning        `learning_curve`, `bias_histogram`, `interpolation`
 
 Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
 Okabe and Ito (2008), which colour-blind readers tell apart.
 """
 
-from rnnbias.plot.approximation import error_against_count, width_against_error
-from rnnbias.plot.forecasting import attractors, traces, valid_time
-from rnnbias.plot.reaching import adaptation, hand_paths, loss_terms, speed_profiles
+from rnnbias.plot.approximation import (
+    error_against_count,
+    width_against_error,
+)
+from rnnbias.plot.dynamics import (
+    convergence,
+    eigenvalue_cloud,
+    exponents,
+    fixed_points,
+    power_spectrum,
+    return_map,
+    time_in,
+)
+from rnnbias.plot.forecasting import (
+    attractors,
+    traces,
+    valid_time,
+)
+from rnnbias.plot.learning import (
+    bias_histogram,
+    interpolation,
+    learning_curve,
+)
+from rnnbias.plot.reaching import (
+    adaptation,
+    hand_paths,
+    loss_terms,
+    speed_profiles,
+)
 
 __all__ = [
     "adaptation",
     "attractors",
+    "bias_histogram",
+    "convergence",
+    "eigenvalue_cloud",
     "error_against_count",
+    "exponents",
+    "fixed_points",
     "hand_paths",
+    "interpolation",
+    "learning_curve",
     "loss_terms",
+    "power_spectrum",
+    "return_map",
     "speed_profiles",
+    "time_in",
     "traces",
     "valid_time",
     "width_against_error",

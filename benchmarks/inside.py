@@ -1,0 +1,75 @@
+"""Inside a network that learned Lorenz-63: is what it learned the system, or only its forecasts?
+
+    python benchmarks/inside.py [--units N] [--samples N] [--seed S] [--out DIR] [--quick]
+
+Fits the biases of one frozen network and sets its closed loop beside the true flow: Lyapunov spectrum and Kaplan-Yorke
+dimension, fixed points (Lorenz's are known in closed form) with their eigenvalues, return map of the maxima of z, power
+spectra, distances of the attractors with their floors, eigenvalues before and after learning, biases, and what lies
+between the biases that the network started from and those it learned. DIR receives `inside.md` (the tables), a netCDF
+file and a figure for each analysis, and `fit.nc`, the fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm.auto import tqdm
+
+from inner.analyses import ANALYSES, Lorenz, Size
+from inner.report import draw, report
+from rnnbias import Recipe
+from rnnbias.files import write_netcdf
+from systems import checks
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, measure, write and print; returns the exit code."""
+    parser = _Parser("inside.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--units", type=int, metavar="N", help=f"units of the network, even ({Size.units})")
+    parser.add_argument("--samples", type=int, metavar="N", help=f"training samples ({Size.samples})")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the weights and the data (0)")
+    parser.add_argument("--out", type=Path, default=Path("results/inside"), metavar="DIR", help="%(default)s")
+    parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
+    args = parser.parse_args(argv)
+    command = shlex.join(["python", "benchmarks/inside.py", *(sys.argv[1:] if argv is None else argv)])
+    size = Size.quick() if args.quick else Size()
+    try:
+        size = replace(size, units=args.units or size.units, samples=args.samples or size.samples)
+        Recipe().rows(checks.whole("--units", size.units, at_least=2), "--units")
+        checks.whole("--samples", size.samples, at_least=200)
+        checks.seed("--seed", args.seed)
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, TypeError, OSError) as error:
+        parser.error(" ".join(str(error).split()))
+    lorenz = Lorenz(size, args.seed)
+    lorenz.fit.save(args.out / "fit.nc")
+    found = {}
+    for name, make in (bar := tqdm(ANALYSES.items(), desc="inside", unit="analysis")):
+        bar.set_postfix_str(name)
+        found[name] = make(lorenz)
+        write_netcdf(found[name], args.out / f"{name}.nc")
+    for name, axes in draw(lorenz, found):
+        figure = np.ravel(axes)[0].figure
+        figure.savefig(args.out / f"{name}.png", dpi=130)
+        plt.close(figure)
+    text = report(lorenz, found, command)
+    (args.out / "inside.md").write_text(text)
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
