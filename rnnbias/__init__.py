@@ -1,33 +1,38 @@
 """Networks whose random weights are frozen and whose biases learn.
 
 fit_system      learn a system or a recording; returns a `SystemFit`
+fit_autonomous  learn to oscillate without input; returns an `AutonomousFit`
 fit_function    learn a static function or samples of one; returns a `FunctionFit`
 load            read a saved `Fit`
 Recipe          the law, scales and wiring of the frozen weights
 RNN, FNN        the networks as torch modules
-LevenbergMarquardt, Adam, Ridge    the solvers
+LevenbergMarquardt, GaussNewton, Adam, Ridge    the solvers
 metrics         valid time, errors and attractor statistics on named dimensions
 """
 
 from rnnbias import metrics
+from rnnbias.autonomous import AutonomousFit, fit_autonomous
 from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit, load
 from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
 from rnnbias.regression import FunctionFit, fit_function
-from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
+from rnnbias.solvers import Adam, GaussNewton, LevenbergMarquardt, Ridge
 from rnnbias.weights import Recipe
 
 __all__ = [
     "FNN",
     "RNN",
     "Adam",
+    "AutonomousFit",
     "Fit",
     "FunctionFit",
+    "GaussNewton",
     "LevenbergMarquardt",
     "Recipe",
     "Ridge",
     "SystemFit",
+    "fit_autonomous",
     "fit_function",
     "fit_system",
     "load",
