@@ -16,9 +16,9 @@ import systems
 from rnnbias import metrics
 from rnnbias.activations import ACTIVATIONS
 from rnnbias.fit import Fit
-from rnnbias.hopf import onset, place
 from rnnbias.networks import RNN, learn_set
 from rnnbias.orbits import FreeRun, Orbit
+from rnnbias.placement import place, placement
 from rnnbias.solvers import GaussNewton, Monitor, Solver, choose
 from rnnbias.weights import Recipe
 from systems import System, checks
@@ -77,7 +77,7 @@ def fit_autonomous(
         Default: Gaussian weights of gain 1.2, a bias for every unit, readout scale 10 (`GaussNewton.recipe`).
     start : str
         "hopf": before the solver begins, biases are chosen under which rest is the source of an oscillation of the
-        right period (see `rnnbias.hopf`); "drawn": the biases stay as the recipe draws them.
+        right period (see `rnnbias.placement`); "drawn": the biases stay as the recipe draws them.
     observed : str or list of str, optional
         The states to be generated; default: the first.
     dt : float, optional
@@ -351,7 +351,8 @@ class AutonomousFit(Fit):
 
 def _place_best(network: RNN, train: FreeRun, growth: float, seed: int) -> None:
     """Start from that of a few onsets of oscillation which is nearest to the target."""
-    found = [onset(network, train.orbit.period, growth, seed + k).bias for k in range(_ONSETS)]
+    goal = np.exp(growth + 2j * math.pi / train.orbit.period)
+    found = [placement(network, goal, seed + k).bias for k in range(_ONSETS)]
     losses = []
     for bias in found:
         place(network, bias)

@@ -37,8 +37,9 @@ class Orbit:
 
     >>> turn = torch.arange(8, dtype=torch.float64) * math.pi / 4
     >>> circle = Orbit(torch.stack([turn.cos(), turn.sin()], 1), period=10.0)
-    >>> circle.at(3, torch.tensor([math.pi / 2]).double())[0].round(decimals=3).tolist()
-    [[[0.0, 1.0], [-0.588, 0.809], [-0.951, 0.309]]]
+    >>> states, _ = circle.at(6, torch.zeros(1, dtype=torch.float64))
+    >>> states[0, 5].round(decimals=3).abs().tolist()
+    [1.0, 0.0]
     """
 
     samples: Tensor

@@ -1,108 +1,118 @@
-"""Biases that turn a network's resting state into the source of an oscillation of a given period.
+"""Biases under which a network's resting state has the eigenvalues that one wants.
 
 Whatever slopes d = phi'(u) in the activation's range are wanted at rest, there are biases for them: u follows from d,
 and b = u - W r with r = beta / (1 + alpha) phi(u) makes it a fixed point. There the network's derivative is
 
     J = -alpha + beta diag(d) W,      d mu / d d_k = beta l_k (W v)_k    (l, v: left and right eigenvector of mu)
 
-so the slopes can move one pair of eigenvalues to exp(growth +- i omega) and keep all others inside the unit circle, by
-the smallest changes that do so: a Hopf (Neimark-Sacker) bifurcation made to measure. The state spirals away from rest
-until the saturation of the units holds it on a cycle.
+so the slopes can bring a few eigenvalues mu to their goals and keep all others inside the unit circle, by the smallest
+changes that do so. A pair at exp(growth +- i omega) is a Hopf (Neimark-Sacker) bifurcation made to measure: the state
+spirals away from rest until the saturation of the units holds it on a cycle. Real eigenvalues above 1 are directions
+along which the state falls to either side, and stays: bits to remember.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from rnnbias import pairs
 from rnnbias.networks import RNN
 
-__all__ = ["Onset", "onset"]
+__all__ = ["Placement", "place", "placement"]
 
 _LOW, _HIGH = 0.02, 0.995  # slopes kept between these
 _INSIDE = 0.95  # modulus that the other eigenvalues are pushed to
 _ITERATIONS = 60
-_REACH = 0.15  # of the pair in one iteration
+_REACH = 0.15  # of an eigenvalue in one iteration
 _STEP = 0.3  # of a slope in one iteration
-_CLOSE = 1e-3  # distance of the pair from its goal that will do
+_CLOSE = 1e-3  # distance from the goals that will do
 
 
-class Onset(NamedTuple):
-    """`bias` (unit,); the `pair`'s eigenvalue of positive angle, and the largest modulus among the `others`."""
+class Placement(NamedTuple):
+    """`bias` (unit,); the eigenvalues `placed`, in the order of their goals, and the largest modulus of the `others`."""
 
     bias: np.ndarray
-    pair: complex
+    placed: np.ndarray
     others: float
 
 
-def onset(network: RNN, period: float, growth: float = 0.05, seed: int = 0) -> Onset:
-    """Find biases under which `network`'s resting state gives birth to an oscillation.
+def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
+    """Find biases under which the resting state of `network` has eigenvalues at `goals`.
 
     Parameters
     ----------
     network : RNN
         With tanh units, each with a bias of its own; its weights are read, nothing is changed.
-    period : float
-        In steps.
-    growth : float
-        Of the logarithm of the swing per step.
+    goals : complex
+        One for each conjugate pair (positive angle) or real eigenvalue (angle 0); apart from each other.
     seed : int
         Of the slopes to start from and of the signs of the biases.
 
-    Where the weights are too weak (see `Recipe.gain`), the pair falls short of its goal: |pair| <= 1 means that rest
-    is stable.
+    Where the weights are too weak (see `Recipe.gain`), the eigenvalues `placed` fall short of their goals.
 
     >>> from rnnbias import Recipe
-    >>> found = onset(RNN(60, 0, 1, recipe=Recipe(wiring="independent", gain=1.3)), period=20.0)
-    >>> bool(abs(found.pair - np.exp(0.05 + 2j * np.pi / 20)) < 1e-3), found.others < 1
+    >>> network = RNN(60, 0, 1, recipe=Recipe(wiring="independent", gain=1.3))
+    >>> turn = np.exp(0.05 + 2j * np.pi / 20)
+    >>> found = placement(network, [turn])
+    >>> bool(abs(found.placed[0] - turn) < 1e-3), bool(found.others < 1)
     (True, True)
     """
     if network.activation != "tanh" or network.fan != 1:
         raise ValueError(
-            f"start 'hopf' needs tanh units with independent wiring, got {network.activation!r} and "
+            f"eigenvalues are placed for tanh units with independent wiring only, got {network.activation!r} and "
             f"{network.recipe.wiring!r}"
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed))
+    goals = np.atleast_1d(np.asarray(goals, complex))
     weights, alpha, beta = network.recurrent.detach().cpu().numpy(), network.alpha, network.beta
-    goal = np.exp(growth + 2j * math.pi / period)
     slopes = _quiet(beta * weights, alpha, rng.standard_normal(network.units))
     best = None
     for _ in range(_ITERATIONS):
         values, right = np.linalg.eig(beta * slopes[:, None] * weights)
         left, values = np.linalg.inv(right), values - alpha
-        upper = np.flatnonzero(values.imag >= 0)
-        pair = upper[np.abs(values[upper] - goal).argmin()]
-        rest = upper[upper != pair]
-        miss = abs(values[pair] - goal) + max(0.0, np.abs(values[rest]).max(initial=0.0) - _INSIDE)
+        chosen = _nearest(values, goals)
+        rest = np.setdiff1d(np.flatnonzero(values.imag >= 0), chosen)
+        others = np.abs(values[rest]).max(initial=0.0)
+        miss = np.abs(values[chosen] - goals).max() + max(0.0, others - _INSIDE)
         if best is None or miss < best[0]:
-            best = miss, slopes, values[pair], np.abs(values[rest]).max(initial=0.0)
+            best = miss, slopes, values[chosen], others
         if miss < _CLOSE:
             break
+        step = goals - values[chosen]
+        step *= np.minimum(1.0, _REACH / np.maximum(np.abs(step), 1e-300))
         loose = rest[np.abs(values[rest]) > _INSIDE - 0.01]
-        moved = np.array([pair, *loose])
-        gradient = left[moved] * (beta * weights @ right[:, moved]).T
-        step = goal - values[pair]
-        step *= min(1.0, _REACH / abs(step))
-        outward = (np.abs(values[loose]) / values[loose])[:, None]
-        rows = np.vstack([gradient[0].real, gradient[0].imag, (outward * gradient[1:]).real])
-        wanted = np.concatenate([[step.real, step.imag], np.minimum(0.0, _INSIDE - 0.01 - np.abs(values[loose]))])
-        change = _bounded(rows, wanted, slopes)
+        inward = np.minimum(0.0, _INSIDE - 0.01 - np.abs(values[loose]))
+        gradient, outward = (left[k] * (beta * weights @ right[:, k]).T for k in (chosen, loose))
+        outward = outward * (np.abs(values[loose]) / values[loose])[:, None]
+        turning = goals.imag != 0
+        rows = np.vstack([gradient.real, gradient[turning].imag, outward.real])
+        change = _bounded(rows, np.concatenate([step.real, step[turning].imag, inward]), slopes)
         slopes = np.clip(slopes + change * min(1.0, _STEP / max(np.abs(change).max(), _STEP)), _LOW, _HIGH)
-    _, slopes, value, others = best
+    _, slopes, placed, others = best
     drive = np.arctanh(np.sqrt(1 - slopes))
-    readout = network.readout.detach().cpu().numpy()
-    drive *= _balance(readout * np.tanh(drive), rng)
-    bias = drive - weights @ (beta / (1 + alpha) * np.tanh(drive))
-    return Onset(bias, complex(value), float(others))
+    drive *= _balance(network.readout.detach().cpu().numpy() * np.tanh(drive), rng)
+    return Placement(drive - weights @ (beta / (1 + alpha) * np.tanh(drive)), placed, float(others))
 
 
 def place(network: RNN, bias: np.ndarray) -> None:
     """Let the network start learning from `bias` (unit,)."""
     network.bias.data.copy_(torch.from_numpy(bias) - pairs.share(network.start, network.fan))
+
+
+def _nearest(values: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    """For each goal the nearest eigenvalue of its kind, real or turning, that no other goal has."""
+    chosen = []
+    for goal in goals:
+        kind = values.imag > 0 if goal.imag else values.imag == 0
+        free = np.setdiff1d(np.flatnonzero(kind), chosen)
+        if not len(free):
+            raise ValueError(f"goals must not outnumber the eigenvalues of their kind, got {goals}")
+        chosen.append(int(free[np.abs(values[free] - goal).argmin()]))
+    return np.array(chosen)
 
 
 def _quiet(weights: np.ndarray, alpha: float, drive: np.ndarray) -> np.ndarray:
