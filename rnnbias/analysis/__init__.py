@@ -1,8 +1,47 @@
-"""What learned networks do: labelled Datasets in, labelled Datasets out.
+"""What learned networks do: maps, fits and labelled Datasets in, labelled Datasets out.
 
+lyapunov        how chaotic: `lyapunov_spectrum`, `system_spectrum`, `kaplan_yorke`
+jacobians       local dynamics: `jacobians`, `eigenvalues`, `before_after`
+fixed_points    where it stays: `fixed_points`, `with_input`
+attractors      long runs: `return_map`, `power_spectrum`, `floors`
+dimension       subspaces: `principal_components`, `alignment`
+biases          what was learned: `bias_histogram`, `bias_distance`, `unit_activity`, `interpolate`
+surgery         which units matter: `transplant`, `lesion`
 organisation    how units organise by task: `clusters`, `correlation`, `switching`, `agreement`
 """
 
+from rnnbias.analysis.attractors import floors, power_spectrum, return_map
+from rnnbias.analysis.biases import bias_distance, bias_histogram, interpolate, unit_activity
+from rnnbias.analysis.dimension import alignment, principal_components
+from rnnbias.analysis.fixed_points import fixed_points, with_input
+from rnnbias.analysis.jacobians import before_after, eigenvalues, jacobians, untrained
+from rnnbias.analysis.lyapunov import kaplan_yorke, lyapunov_spectrum, system_spectrum
 from rnnbias.analysis.organisation import agreement, clusters, correlation, switching
+from rnnbias.analysis.surgery import lesion, transplant
 
-__all__ = ["agreement", "clusters", "correlation", "switching"]
+__all__ = [
+    "agreement",
+    "alignment",
+    "before_after",
+    "bias_distance",
+    "bias_histogram",
+    "clusters",
+    "correlation",
+    "eigenvalues",
+    "fixed_points",
+    "floors",
+    "interpolate",
+    "jacobians",
+    "kaplan_yorke",
+    "lesion",
+    "lyapunov_spectrum",
+    "power_spectrum",
+    "principal_components",
+    "return_map",
+    "switching",
+    "system_spectrum",
+    "transplant",
+    "unit_activity",
+    "untrained",
+    "with_input",
+]

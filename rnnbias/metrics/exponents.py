@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from itertools import repeat
 
 import numpy as np
 import torch
 import xarray as xr
 
+from rnnbias import maps
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -18,7 +19,7 @@ _BENETTIN = "Benettin, Galgani, Giorgilli and Strelcyn 1980, Meccanica 15, 9"
 
 
 def largest_exponent(
-    step: Callable[[torch.Tensor], torch.Tensor],
+    step: maps.Map,
     start: torch.Tensor | np.ndarray,
     steps: int,
     dt: float,
@@ -81,32 +82,13 @@ def largest_exponent(
     dt = checks.number("dt", dt, above=0)
     steps, transient = checks.whole("steps", steps, at_least=1), checks.whole("transient", transient)
     seed = checks.seed("seed", seed)
-    array = checks.array("start", start.detach().cpu() if isinstance(start, torch.Tensor) else start, ndim=2)
-    if array.size == 0:
-        raise ValueError(f"start must not be empty, got shape {array.shape}")
-    floating = isinstance(start, torch.Tensor) and start.is_floating_point()
-    x = start.detach() if floating else torch.as_tensor(array)
-    with torch.no_grad():
-        y = step(x)
-        if not isinstance(y, torch.Tensor):
-            raise TypeError(f"step must return a tensor, got {type(y).__name__}")
-        if y.shape != x.shape or y.dtype != x.dtype:
-            raise ValueError(
-                f"step must keep the shape {tuple(x.shape)} and {x.dtype}, got {tuple(y.shape)} and {y.dtype}"
-            )
-        if not torch.allclose(step(x[:1]), y[:1], rtol=1e-3, atol=1e-5, equal_nan=True):
-            raise ValueError("step must map each row by itself, got another first row when it was alone")
-        v = torch.randn(array.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(x)
-        v = v / v.norm(dim=1, keepdim=True)
-        total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-        for k in range(transient + steps):
-            x, u = torch.func.jvp(step, (x,), (v,))
-            growth = u.norm(dim=1)
-            v = torch.where(growth[:, None] == 0, v, u / growth[:, None])
-            if k >= transient:
-                total += growth.double().log()
-        failed = ~(torch.isfinite(x).all(1) & torch.isfinite(v).all(1) & (total < math.inf))
-    local = np.where(failed.cpu(), np.nan, total.cpu().numpy() / (steps * dt))
+    x = maps.prepare(step, start)
+    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for k, now in enumerate(maps.growth(repeat(step, transient + steps), x, maps.frame(x, 1, seed))):
+        if k >= transient:
+            total += now.stretch[:, 0]
+    failed = maps.lost(now) | (total == math.inf).cpu().numpy()
+    local = np.where(failed, np.nan, total.cpu().numpy() / (steps * dt))
     spread = local.std(ddof=1) / math.sqrt(local.size) if local.size > 1 and np.isfinite(local).all() else np.nan
     per_time = "1/time unit of dt"
     return dataset(
@@ -114,7 +96,7 @@ def largest_exponent(
             "exponent": Labelled((), local.mean(), per_time, "largest Lyapunov exponent"),
             "standard_error": Labelled((), spread, per_time, "standard error of the exponent over the starts"),
             "local_exponent": Labelled("start", local, per_time, "largest exponent along the orbit of each start"),
-            "failed": Labelled("start", failed.cpu().numpy(), "1", "orbit or tangent no longer finite"),
+            "failed": Labelled("start", failed, "1", "orbit or tangent no longer finite"),
         },
         {"start": Labelled("start", np.arange(local.size), "1", "initial state")},
         title="Largest Lyapunov exponent",

@@ -16,12 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-__all__ = ["attractors", "traces", "valid_time"]
+from rnnbias.plot import style
 
-_BLACK, _GREY = "#000000", "#8c8c8c"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B8A800")
-_MARKERS = "osD^vP*X<>"
-_PANEL = 2.7  # inches
+__all__ = ["attractors", "traces", "valid_time"]
 
 
 def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
@@ -40,21 +37,21 @@ def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> ND
     The axes, (state, learner).
     """
     rows, columns = data.sizes["state"], data.sizes["learner"]
-    axes = _grid(axes, rows, columns, (1.2 * _PANEL, 0.55 * _PANEL), sharex=True, sharey="row")
+    axes = style.grid(axes, rows, columns, (1.2 * style.PANEL, 0.55 * style.PANEL), sharex=True, sharey="row")
     for i, state in enumerate(data.state.values):
         truth = data.truth.sel(state=state)
         for j, learner in enumerate(data.learner.values):
             ax, valid = axes[i, j], float(data.valid_time.sel(learner=learner))
-            ax.plot(data.time, truth, color=_BLACK, lw=1.4, label="truth")
+            ax.plot(data.time, truth, color=style.BLACK, lw=1.4, label="truth")
             run = data.trace.sel(learner=learner, state=state)
-            ax.plot(data.time, run, color=_COLOURS[1], lw=1.1, label="forecast")
-            ax.axvline(valid, color=_COLOURS[0], lw=1.2, ls="--", label="valid time")
-            ax.set(xlim=(0, float(data.time[-1])), ylim=_frame(truth))
-            _bare(ax)
+            ax.plot(data.time, run, color=style.COLOURS[1], lw=1.1, label="forecast")
+            ax.axvline(valid, color=style.COLOURS[0], lw=1.2, ls="--", label="valid time")
+            ax.set(xlim=(0, float(data.time[-1])), ylim=style.frame(truth))
+            style.bare(ax)
             if i == 0:
                 ax.set_title(f"{learner}: {valid:.1f}", fontsize=10)
             if j == 0:
-                ax.set_ylabel(_with_units(str(state), _units_of(data, state)))
+                ax.set_ylabel(style.with_units(str(state), style.units_of(data, state)))
             if i == rows - 1:
                 ax.set_xlabel(f"time ({data.time.attrs.get('units', '1')})")
     if (figure := axes[0, 0].figure) is not None:
@@ -83,10 +80,10 @@ def attractors(data: xr.DataArray, axes: Sequence[Axes] | NDArray | None = None,
     count = data.sizes["learner"]
     columns = min(count, 6)
     if axes is None:
-        axes = _grid(None, -(-count // columns), columns, (0.85 * _PANEL, 0.9 * _PANEL)).ravel()
+        axes = style.grid(None, -(-count // columns), columns, (0.85 * style.PANEL, 0.9 * style.PANEL)).ravel()
     axes = np.asarray(axes).ravel()
     first, last = str(data.state.values[0]), str(data.state.values[-1])
-    labels = [_with_units(name, _units_of(data, name)) for name in (first, last)]
+    labels = [style.with_units(name, style.units_of(data, name)) for name in (first, last)]
     if first == last:
         labels[0] = f"{first}, {lag} samples before"
         x, y = data.sel(state=first)[:, :-lag], data.sel(state=last)[:, lag:]
@@ -94,12 +91,14 @@ def attractors(data: xr.DataArray, axes: Sequence[Axes] | NDArray | None = None,
         x, y = data.sel(state=first), data.sel(state=last)
     for j, learner in enumerate(data.learner.values):
         ax = axes[j]
-        _orbit(ax, x[j].values, y[j].values, _frame(x[0]), _frame(y[0]), _COLOURS[0] if j else _BLACK)
+        _orbit(
+            ax, x[j].values, y[j].values, style.frame(x[0]), style.frame(y[0]), style.COLOURS[0] if j else style.BLACK
+        )
         ax.set_title(str(learner), fontsize=10)
         left, bottom = j % columns == 0, j + columns >= count
         ax.set(xlabel=labels[0] if bottom else "", ylabel=labels[1] if left else "")
         ax.tick_params(labelleft=left, labelbottom=bottom)
-        _bare(ax)
+        style.bare(ax)
     for ax in axes[count:]:
         ax.set_visible(False)
     return axes[:count]
@@ -136,16 +135,16 @@ def valid_time(data: xr.Dataset, axes: Axes | None = None) -> Axes:
 
     for k, (name, place) in enumerate(places.items()):
         every, seeds = data.valid_time.sel(learner=name), medians.sel(learner=name)
-        centre, colour = float(seeds.median()), _COLOURS[k % len(_COLOURS)]
+        centre, colour = float(seeds.median()), style.COLOURS[k % len(style.COLOURS)]
         axes.vlines(place, *np.nanquantile(every, [0.25, 0.75]), color=colour, lw=4, alpha=0.35)
         axes.vlines(place, float(seeds.min()), float(seeds.max()), color=colour, lw=1.2)
         label = f"{name} ({counts[name]:,.0f}): {centre:.1f}"
         look = {"ms": 8, "mew": 1.6, "mfc": colour if filled(name) else "white", "clip_on": False}
-        axes.plot(place, centre, _MARKERS[k % len(_MARKERS)], color=colour, ls="", label=label, **look)
+        axes.plot(place, centre, style.MARKERS[k % len(style.MARKERS)], color=colour, ls="", label=label, **look)
     for k, name in enumerate(name for name in kept if counts[name] == 0):
         centre = float(medians.sel(learner=name).median())
-        style = ("--", ":", "-.")[k % 3]
-        axes.axhline(centre, color=_GREY, ls=style, lw=1.2, label=f"{name}: {centre:.1f}", zorder=0)
+        dash = ("--", ":", "-.")[k % 3]
+        axes.axhline(centre, color=style.GREY, ls=dash, lw=1.2, label=f"{name}: {centre:.1f}", zorder=0)
     if places:
         axes.set_xlim(min(places.values()) / 1.4, max(places.values()) * 1.4)
     axes.set_xscale("log")
@@ -161,16 +160,8 @@ def valid_time(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         [handles[k] for k in order], [labels[k] for k in order],
         loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9,
     )  # fmt: skip
-    _bare(axes)
+    style.bare(axes)
     return axes
-
-
-def _grid(axes: object, rows: int, columns: int, panel: tuple[float, float], **shared: bool | str) -> NDArray:
-    """Return `axes` as (rows, columns), or make them, each of size `panel` in inches."""
-    if axes is not None:
-        return np.asarray(axes, dtype=object).reshape(rows, columns)
-    size = (columns * panel[0] + 0.6, rows * panel[1] + 0.7)
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **shared)[1]
 
 
 def _orbit(ax: Axes, x: NDArray, y: NDArray, wide: tuple[float, float], high: tuple[float, float], colour: str) -> None:
@@ -179,28 +170,8 @@ def _orbit(ax: Axes, x: NDArray, y: NDArray, wide: tuple[float, float], high: tu
     still = np.ptp(x) < 0.01 * (wide[1] - wide[0]) and np.ptp(y) < 0.01 * (high[1] - high[0])
     ax.plot(x, y, color=colour, lw=0.4, alpha=0.85, rasterized=True, marker="o" if still else None, ms=4)
     if not inside.any():
-        ax.text(0.5, 0.5, "outside", transform=ax.transAxes, ha="center", color=_GREY)
+        ax.text(0.5, 0.5, "outside", transform=ax.transAxes, ha="center", color=style.GREY)
     ax.set(xlim=wide, ylim=high)
-
-
-def _bare(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _frame(values: xr.DataArray) -> tuple[float, float]:
-    low, high = float(values.min()), float(values.max())
-    margin = 0.08 * (high - low)
-    return low - margin, high + margin
-
-
-def _units_of(data: xr.Dataset | xr.DataArray, state: object) -> str:
-    if "state_units" not in data.coords:
-        return "1"
-    return str(data.state_units.sel(state=state).values)
-
-
-def _with_units(name: str, units: str) -> str:
-    return name if units == "1" else f"{name} ({units})"
 
 
 def _side_by_side(counts: dict[str, float], apart: float = 1.09) -> dict[str, float]:

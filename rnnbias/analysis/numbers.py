@@ -1,0 +1,42 @@
+"""Learned numbers in the forms that users have them in, and what a network with them is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from rnnbias import learned
+from systems import checks
+
+__all__ = ["Numbers", "evaluated", "vector"]
+
+#: Learned numbers: a network that holds them, an entry of a `Bank`, or the vector itself.
+Numbers = nn.Module | Mapping[str, Tensor] | ArrayLike
+
+
+def vector(name: str, value: Numbers, network: nn.Module) -> Tensor:
+    """Return learned numbers as a vector like the network's own."""
+    own = learned.read(network)
+    if isinstance(value, nn.Module):
+        if value.digests() != network.digests():
+            raise ValueError(f"{name} must have the frozen arrays of the network, got others")
+        return learned.read(value)
+    if isinstance(value, Mapping):
+        names = [part for part, _ in network.named_parameters()]
+        if sorted(value) != sorted(names):
+            raise ValueError(f"{name} must have the numbers {names}, got {sorted(value)}")
+        value = torch.cat([value[part].detach().flatten() for part in names])
+    plain = value.detach().cpu() if isinstance(value, Tensor) else getattr(value, "values", value)
+    return torch.as_tensor(checks.array(name, plain, shape=own.shape)).to(own)
+
+
+def evaluated(evaluate: Callable[[nn.Module], float], network: nn.Module) -> float:
+    """What `evaluate` makes of the network: one real number, or NaN."""
+    found = evaluate(network)
+    if np.ndim(found) or not np.isrealobj(found):
+        raise TypeError(f"evaluate must return a number, got {found!r}")
+    return float(found)

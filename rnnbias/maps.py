@@ -1,0 +1,116 @@
+"""Maps x -> F(x) of states (batch, n), each row by itself: their orbits, Jacobians and growth of tangents.
+
+Derivatives are torch's, in forward mode: they leave no trace on the parameters of a network inside the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from systems import checks
+
+__all__ = ["Growth", "Map", "frame", "growth", "jacobian", "lost", "orbit", "prepare", "push"]
+
+#: States (batch, n) to states (batch, n), each row by itself, differentiable by torch.
+Map = Callable[[Tensor], Tensor]
+
+_MOST_NUMBERS = 2**25  # of tangents pushed at once
+
+
+class Growth(NamedTuple):
+    """One step of an orbit with tangents: states (batch, n), an orthonormal frame (batch, n, count), and the logarithms
+    (batch, count) by which the step stretched the frame, after Gram and Schmidt."""
+
+    states: Tensor
+    frame: Tensor
+    stretch: Tensor
+
+
+def prepare(step: Map, start: Tensor | ArrayLike, name: str = "start") -> Tensor:
+    """Return `start` as states that `step` maps row by row; refuse anything else.
+
+    A floating-point tensor keeps its type and device, all else becomes float64. Raises TypeError or ValueError where
+    the states are not real, finite and (batch, n), or the map changes their shape or type or mixes the rows.
+    """
+    array = checks.array(name, start.detach().cpu() if isinstance(start, Tensor) else start, ndim=2)
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    floating = isinstance(start, Tensor) and start.is_floating_point()
+    x = start.detach() if floating else torch.as_tensor(array)
+    with torch.no_grad():
+        y = step(x)
+        if not isinstance(y, Tensor):
+            raise TypeError(f"step must return a tensor, got {type(y).__name__}")
+        if y.shape != x.shape or y.dtype != x.dtype:
+            raise ValueError(
+                f"step must keep the shape {tuple(x.shape)} and {x.dtype}, got {tuple(y.shape)} and {y.dtype}"
+            )
+        if not torch.allclose(step(x[:1]), y[:1], rtol=1e-3, atol=1e-5, equal_nan=True):
+            raise ValueError("step must map each row by itself, got another first row when it was alone")
+    return x
+
+
+@torch.no_grad()
+def orbit(step: Map, start: Tensor, steps: int) -> Tensor:
+    """Iterate the map: (batch, time, n), the start first and `steps` images after it.
+
+    >>> orbit(lambda x: x / 2, torch.ones(1, 1), 2).flatten().tolist()
+    [1.0, 0.5, 0.25]
+    """
+    states = [start]
+    for _ in range(steps):
+        states.append(step(states[-1]))
+    return torch.stack(states, 1)
+
+
+@torch.no_grad()
+def push(step: Map, x: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    """Map states (batch, n) together with tangents (batch, n, count): F(x) and J(x) v."""
+    count = tangents.shape[-1]
+    y, moved = torch.func.jvp(step, (x.repeat_interleave(count, 0),), (tangents.mT.flatten(0, 1),))
+    return y[::count], moved.unflatten(0, (-1, count)).mT
+
+
+def jacobian(step: Map, x: Tensor) -> Tensor:
+    """dF_i/dx_j at states (batch, n): (batch, n, n).
+
+    >>> jacobian(lambda x: x**2, torch.tensor([[1.0, 3.0]])).tolist()
+    [[[2.0, 0.0], [0.0, 6.0]]]
+    """
+    n = x.shape[1]
+    basis = torch.eye(n, dtype=x.dtype, device=x.device)
+    blocks = x.split(max(1, _MOST_NUMBERS // n**2))
+    return torch.cat([push(step, block, basis.expand(len(block), n, n))[1] for block in blocks])
+
+
+def frame(x: Tensor, count: int, seed: int) -> Tensor:
+    """Draw an orthonormal frame (batch, n, count) for each state."""
+    normal = torch.randn((*x.shape, count), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.linalg.qr(normal.to(x))[0]
+
+
+@torch.no_grad()
+def growth(steps: Iterable[Map], x: Tensor, tangents: Tensor) -> Iterator[Growth]:
+    """Follow an orbit and a frame of tangents through one map after another, made orthonormal after each.
+
+        J(x) Q = Q' R,      stretch_i = ln |R_ii|
+
+    Benettin, Galgani, Giorgilli and Strelcyn 1980, Meccanica 15, 9. A tangent that vanishes is stretched by minus
+    infinity and replaced by another.
+    """
+    for step in steps:
+        x, moved = push(step, x, tangents)
+        tangents, r = torch.linalg.qr(moved)
+        yield Growth(x, tangents, r.diagonal(dim1=-2, dim2=-1).double().abs().log())
+
+
+def lost(now: Growth) -> np.ndarray:
+    """Which rows (batch,) of an orbit are no longer finite, in state or in tangents."""
+    good = now.states.isfinite().all(1) & now.frame.isfinite().flatten(1).all(1)
+    return ~good.cpu().numpy()
