@@ -3,6 +3,7 @@
 forecasting     `traces`, `attractors`, `valid_time`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
+oscillation     `free_runs`, `gain_sweep`
 learning        `learning_curve`, `bias_histogram`, `interpolation`
 
 Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
@@ -20,6 +21,7 @@ from rnnbias.plot.dynamics import (
 )
 from rnnbias.plot.forecasting import attractors, traces, valid_time
 from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
+from rnnbias.plot.oscillation import free_runs, gain_sweep
 
 __all__ = [
     "attractors",
@@ -28,6 +30,8 @@ __all__ = [
     "eigenvalue_cloud",
     "exponents",
     "fixed_points",
+    "free_runs",
+    "gain_sweep",
     "interpolation",
     "learning_curve",
     "power_spectrum",
