@@ -37,6 +37,7 @@ from systems.labels import Labelled, dataset
 _PERIODS = 100
 _GOOD = {"r_squared": 0.99, "period_error": 0.01, "amplitude_error": 0.05}
 _REACH = 0.3  # growth asked for where it is measured how far biases can push
+_FULL_READOUT = 3.0  # scale of the readout that a full network starts from
 _MOMENTS = 8  # of the Jacobians along a period
 
 
@@ -50,7 +51,7 @@ class Learner:
 
 def _biases(start: str, solver: object) -> Callable[..., AutonomousFit]:
     def fit(units: int, **more: object) -> AutonomousFit:
-        return fit_autonomous(units=units, start=start, solver=solver, **more)
+        return fit_autonomous(units=units, start=start, settle=int(start == "hopf"), solver=solver, **more)
 
     return fit
 
@@ -59,10 +60,9 @@ def _full(steps: int) -> Callable[..., AutonomousFit]:
     def fit(units: int, states: int, **more: object) -> AutonomousFit:
         side = round((-(states + 1) + np.sqrt((states + 1) ** 2 + 4 * units)) / 2)  # n^2 + (states + 1) n = units
         learn = ("weights", "bias", "readout")
-        recipe = replace(more.pop("recipe"), readout_scale=1.0)
-        return fit_autonomous(
-            units=side, learn=learn, start="drawn", solver=Adam(iterations=steps, rate=0.01), recipe=recipe, **more
-        )
+        recipe = replace(more.pop("recipe"), readout_scale=_FULL_READOUT)
+        adam = Adam(iterations=steps, rate=0.01)
+        return fit_autonomous(units=side, learn=learn, start="drawn", settle=0, solver=adam, recipe=recipe, **more)
 
     return fit
 

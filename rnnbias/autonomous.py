@@ -83,7 +83,8 @@ def fit_autonomous(
     dt : float, optional
         The time that a step stands for; default: the system's.
     periods, settle : int
-        Periods that count, and periods that a run may take before them to find the cycle.
+        Periods that count, and periods that a run may take before them to find the cycle. From drawn biases, whose
+        activity may die out within a period, learning goes better with settle=0.
     growth : float
         Of the oscillation at its source, per step, with start "hopf".
     activation : str

@@ -89,7 +89,7 @@ def bias_jacobian(network: RNN, trace: Trace, washout: int = 0, tolerance: float
 
 @torch.no_grad()
 def bias_rows(network: RNN, trace: Trace, chosen: Tensor, tolerance: float = 0.0) -> Tensor:
-    """Return d(output)/d(learned bias), (residual, learned), for the entries of `chosen` (trial, time, output) that are True.
+    """Return d(output)/d(learned bias), (residual, learned), where `chosen` (trial, time, output) is True.
 
     Rows follow `chosen.nonzero()`. `tolerance` is as in `bias_jacobian`, with the largest entry of the first terms as
     the measure. Cost: 2 x rows x the times before them x rows of W x units.

@@ -33,7 +33,7 @@ _CLOSE = 1e-3  # distance from the goals that will do
 
 
 class Placement(NamedTuple):
-    """`bias` (unit,); the eigenvalues `placed`, in the order of their goals, and the largest modulus of the `others`."""
+    """`bias` (unit,); the eigenvalues `placed`, in their goals' order, and the largest modulus among the `others`."""
 
     bias: np.ndarray
     placed: np.ndarray
