@@ -270,7 +270,7 @@ class AutonomousFit(Fit):
         trials = checks.whole("trials", trials, at_least=1)
         outputs = self._outputs(steps, trials, checks.seed("seed", seed))
         phase = self.target.orbit.align(outputs[:, : self._window])
-        states = torch.cat([self.target.orbit.at(steps, each[None])[0] for each in phase])
+        states = torch.cat([self.target.orbit.at(steps, each[None]) for each in phase])
         target = self.target
         found = {
             "trajectory": (outputs, "free run of the network"),
@@ -306,7 +306,7 @@ class AutonomousFit(Fit):
         found = metrics.cycle_error(run.trajectory, run.target)
         late = (run.trajectory.values[:, -self._window :] - self.target.mean) / self.target.scale
         outputs = torch.from_numpy(late)
-        states, _ = self.target.orbit.at(self._window, self.target.orbit.align(outputs))
+        states = self.target.orbit.at(self._window, self.target.orbit.align(outputs))
         first = [run[name].values[:, : self._window] for name in ("trajectory", "target")]
         for name, values, text in (
             ("r_squared", _r_squared(*first), "periods learned"),

@@ -37,8 +37,7 @@ class Orbit:
 
     >>> turn = torch.arange(8, dtype=torch.float64) * math.pi / 4
     >>> circle = Orbit(torch.stack([turn.cos(), turn.sin()], 1), period=10.0)
-    >>> states, _ = circle.at(6, torch.zeros(1, dtype=torch.float64))
-    >>> states[0, 5].round(decimals=3).abs().tolist()
+    >>> circle.at(6, torch.zeros(1, dtype=torch.float64))[0, 5].round(decimals=3).abs().tolist()
     [1.0, 0.0]
     """
 
@@ -65,28 +64,29 @@ class Orbit:
         size = series.abs().amax(1)
         return series[: int(torch.nonzero(size > _NEGLIGIBLE * size.max())[-1]) + 1]
 
-    def at(self, steps: int, phase: Tensor) -> tuple[Tensor, Tensor]:
-        """States, and their derivatives by phase, at `steps` steps from each `phase` (trial,) in radians.
+    def at(self, steps: int, phase: Tensor, derivative: int = 0) -> Tensor:
+        """States, or a derivative of theirs by phase, at `steps` steps from each `phase` (trial,) in radians.
 
-        Both are (trial, time, state).
+        (trial, time, state).
         """
         order = torch.arange(len(self._series), dtype=phase.dtype)
         turned = torch.exp(1j * phase[:, None] * order)[..., None] * self._series
-        waves = _waves(self.period, steps, len(order))
-        return (waves @ turned).real, (waves @ (1j * order[:, None] * turned)).real
+        return (_waves(self.period, steps, len(order)) @ ((1j * order[:, None]) ** derivative * turned)).real
 
     @torch.no_grad()
     def align(self, outputs: Tensor) -> Tensor:
         """The phase at which the orbit comes closest to each of `outputs` (trial, time, state): (trial,)."""
-        steps = outputs.shape[1]
+        outputs, steps = outputs.nan_to_num(0.0, 0.0, 0.0), outputs.shape[1]
         grid = torch.arange(_PHASES, dtype=outputs.dtype) * (2 * math.pi / _PHASES)
-        states, _ = self.at(steps, grid)
-        product = torch.einsum("ktj,gtj->kg", outputs.nan_to_num(0.0, 0.0, 0.0), states)
+        states = self.at(steps, grid)
+        product = torch.einsum("ktj,gtj->kg", outputs, states)
         phase = grid[(product - states.square().sum((1, 2)) / 2).argmax(1)]
-        for _ in range(_REFINEMENTS):
-            states, slope = self.at(steps, phase)
-            ahead = ((outputs - states) * slope).sum((1, 2)) / slope.square().sum((1, 2))
-            phase = phase + ahead.nan_to_num(0.0, 0.0, 0.0).clamp(-math.pi / _PHASES, math.pi / _PHASES)
+        for _ in range(_REFINEMENTS):  # Newton's method on the squared distance
+            ahead, slope = outputs - self.at(steps, phase), self.at(steps, phase, 1)
+            size = slope.square()
+            bent = (size - ahead * self.at(steps, phase, 2)).sum((1, 2))
+            step = (ahead * slope).sum((1, 2)) / torch.where(bent > 0, bent, size.sum((1, 2)))
+            phase = phase + step.clamp(-math.pi / _PHASES, math.pi / _PHASES)
         return phase % (2 * math.pi)
 
 
@@ -152,8 +152,8 @@ class FreeRun(Examples):
 
     def _compare(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs minus orbit, and the orbit's derivative by phase, both (trial, time, output)."""
-        states, slope = self.orbit.at(self.steps, self.orbit.align(outputs))
-        return outputs - states, slope
+        phase = self.orbit.align(outputs)
+        return outputs - self.orbit.at(self.steps, phase), self.orbit.at(self.steps, phase, 1)
 
     def _project(self, network: RNN, error: Tensor, vectors: Tensor) -> Tensor:
         """Take out of `vectors` (..., residual) what a change of the phases would do."""

@@ -33,9 +33,10 @@ _CLOSE = 1e-3  # distance from the goals that will do
 
 
 class Placement(NamedTuple):
-    """`bias` (unit,); the eigenvalues `placed`, in their goals' order, and the largest modulus among the `others`."""
+    """`bias` and the rates at `rest` (unit,); eigenvalues `placed`, in the order of goals; modulus of `others`."""
 
     bias: np.ndarray
+    rest: np.ndarray
     placed: np.ndarray
     others: float
 
@@ -74,7 +75,7 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
     for _ in range(_ITERATIONS):
         values, right = np.linalg.eig(beta * slopes[:, None] * weights)
         left, values = np.linalg.inv(right), values - alpha
-        chosen = _nearest(values, goals)
+        chosen = _matched(values, goals)
         rest = np.setdiff1d(np.flatnonzero(values.imag >= 0), chosen)
         others = np.abs(values[rest]).max(initial=0.0)
         miss = np.abs(values[chosen] - goals).max() + max(0.0, others - _INSIDE)
@@ -95,7 +96,8 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
     _, slopes, placed, others = best
     drive = np.arctanh(np.sqrt(1 - slopes))
     drive *= _balance(network.readout.detach().cpu().numpy() * np.tanh(drive), rng)
-    return Placement(drive - weights @ (beta / (1 + alpha) * np.tanh(drive)), placed, float(others))
+    rest = beta / (1 + alpha) * np.tanh(drive)
+    return Placement(drive - weights @ rest, rest, placed, float(others))
 
 
 def place(network: RNN, bias: np.ndarray) -> None:
@@ -103,16 +105,19 @@ def place(network: RNN, bias: np.ndarray) -> None:
     network.bias.data.copy_(torch.from_numpy(bias) - pairs.share(network.start, network.fan))
 
 
-def _nearest(values: np.ndarray, goals: np.ndarray) -> np.ndarray:
-    """For each goal the nearest eigenvalue of its kind, real or turning, that no other goal has."""
-    chosen = []
-    for goal in goals:
-        kind = values.imag > 0 if goal.imag else values.imag == 0
-        free = np.setdiff1d(np.flatnonzero(kind), chosen)
-        if not len(free):
-            raise ValueError(f"goals must not outnumber the eigenvalues of their kind, got {goals}")
-        chosen.append(int(free[np.abs(values[free] - goal).argmin()]))
-    return np.array(chosen)
+def _matched(values: np.ndarray, goals: np.ndarray) -> np.ndarray:
+    """For each goal an eigenvalue of its kind: the nearest turning ones, the largest real ones in the same order."""
+    real, turning = np.flatnonzero(values.imag == 0), np.flatnonzero(values.imag > 0)
+    kinds = goals.imag == 0
+    if kinds.sum() > len(real) or (~kinds).sum() > len(turning):
+        raise ValueError(f"goals must not outnumber the eigenvalues of their kind, got {goals}")
+    chosen = np.empty(len(goals), int)
+    order = np.flatnonzero(kinds)[np.argsort(-goals[kinds].real)]
+    chosen[order] = real[np.argsort(-values[real].real)][: len(order)]
+    for k in np.flatnonzero(~kinds):
+        chosen[k] = turning[np.abs(values[turning] - goals[k]).argmin()]
+        turning = turning[turning != chosen[k]]
+    return chosen
 
 
 def _quiet(weights: np.ndarray, alpha: float, drive: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@
     delayed_match       say whether two stimuli with a delay between them were the same
 
 Time counts in steps. References: Sussillo & Barak 2013, Neural Comput. 25, 626 (flip-flop); Wang et al. 2018, Nat.
-Neurosci. 21, 102 and Sohn et al. 2019, Neuron 103, 934 (interval timing); Miller, Erickson & Desimone 1996, J. Neurosci.
-16, 5154 (delayed match to sample).
+Neurosci. 21, 102 and Sohn et al. 2019, Neuron 103, 934 (interval timing); Miller, Erickson & Desimone 1996, J.
+Neurosci. 16, 5154 (delayed match to sample).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class CognitiveTask(ABC):
         Returns a Dataset with `inputs` (trial, time, input), `targets` and `mask` (trial, time, output).
 
         >>> get("flip_flop", bits=2).trials(5).targets.sizes
-        Frozen({'trial': 5, 'time': 100, 'output': 2})
+        Frozen({'trial': 5, 'time': 200, 'output': 2})
         """
         count = checks.whole("count", count, at_least=1)
         seed = checks.seed("seed", seed)
@@ -88,15 +88,15 @@ class FlipFlop(CognitiveTask):
     """Several bits: each output is the sign of the last pulse on its channel.
 
     A trial begins with a pulse on every channel at once, which sets the bits; pulses on single channels follow, each
-    after a gap drawn evenly from `shortest` to `longest`. A bit counts except during its own pulse and for `grace`
+    after a gap drawn from `shortest` to `longest`, evenly on a logarithmic scale. A bit counts except during its own pulse and for `grace`
     steps after it.
 
     Parameters
     ----------
     bits : int
         Channels and outputs.
-    steps : int
-        Of a trial.
+    length : int
+        Steps of a trial.
     pulse, grace : int
         Length of a pulse, and steps after it in which the answer may still be wrong.
     shortest, longest : int
@@ -104,11 +104,11 @@ class FlipFlop(CognitiveTask):
     """
 
     bits: int = 3
-    length: int = 100
+    length: int = 200
     pulse: int = 5
     grace: int = 5
     shortest: int = 10
-    longest: int = 30
+    longest: int = 200
     name: ClassVar[str] = "flip_flop"
     description: ClassVar[str] = "Flip-flop: remember the sign of the last pulse on each channel"
 
@@ -139,13 +139,13 @@ class FlipFlop(CognitiveTask):
         """See `CognitiveTask.draw`."""
         signs = rng.choice([-1.0, 1.0], self.bits)
         inputs, targets, mask = self._set(signs, self.length)
-        time = self.pulse + int(rng.integers(self.shortest, self.longest + 1))
+        time = self.pulse + self._gap(rng)
         while time + self.pulse <= self.length:
             bit, sign = int(rng.integers(self.bits)), rng.choice([-1.0, 1.0])
             inputs[time : time + self.pulse, bit] = sign
             targets[time:, bit] = sign
             mask[time : time + self.pulse + self.grace, bit] = 0
-            time += self.pulse + int(rng.integers(self.shortest, self.longest + 1))
+            time += self.pulse + self._gap(rng)
         return inputs, targets, mask
 
     def memories(self, hold: int) -> xr.Dataset:
@@ -158,6 +158,9 @@ class FlipFlop(CognitiveTask):
         count = np.arange(2**self.bits)[:, None] >> np.arange(self.bits)[::-1]
         parts = [self._set(signs, self.pulse + self.grace + hold) for signs in 2.0 * (count & 1) - 1]
         return self.label(*(np.stack(each) for each in zip(*parts, strict=True)), hold=hold)
+
+    def _gap(self, rng: np.random.Generator) -> int:
+        return round(self.shortest * (self.longest / self.shortest) ** rng.random())
 
     def _set(self, signs: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         inputs, mask = np.zeros((steps, self.bits)), np.ones((steps, self.bits))
@@ -227,8 +230,8 @@ class IntervalTiming(CognitiveTask):
 class DelayedMatch(CognitiveTask):
     """Delayed match to sample: 1 if the test stimulus is the sample again, else -1.
 
-    Half of the trials match; stimuli, and the delay from `shortest` to `longest`, are drawn evenly. The answer counts for
-    `answer` steps that begin `grace` steps after the test stimulus.
+    Half of the trials match; stimuli, and the delay from `shortest` to `longest`, are drawn evenly. The answer counts
+    for `answer` steps that begin `grace` steps after the test stimulus.
 
     Parameters
     ----------
