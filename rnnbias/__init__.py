@@ -2,6 +2,7 @@
 
 fit_system      learn a system or a recording; returns a `SystemFit`
 fit_autonomous  learn to oscillate without input; returns an `AutonomousFit`
+fit_task        learn a cognitive task from trials; returns a `TaskFit`
 fit_function    learn a static function or samples of one; returns a `FunctionFit`
 load            read a saved `Fit`
 Recipe          the law, scales and wiring of the frozen weights
@@ -18,6 +19,7 @@ from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
 from rnnbias.regression import FunctionFit, fit_function
 from rnnbias.solvers import Adam, GaussNewton, LevenbergMarquardt, Ridge
+from rnnbias.tasks import TaskFit, fit_task
 from rnnbias.weights import Recipe
 
 __all__ = [
@@ -32,9 +34,11 @@ __all__ = [
     "Recipe",
     "Ridge",
     "SystemFit",
+    "TaskFit",
     "fit_autonomous",
     "fit_function",
     "fit_system",
+    "fit_task",
     "load",
     "metrics",
 ]

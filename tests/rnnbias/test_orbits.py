@@ -53,18 +53,18 @@ def test_the_phase_found_is_the_best_for_noisy_runs():
     assert (found <= least + 1e-12).all()
 
 
-def network(learn="bias", wiring="independent"):
-    net = RNN(20, 0, 2, recipe=Recipe(wiring=wiring, gain=1.4, readout_scale=2.0), learn=learn, alpha=-0.6, beta=0.4)
+def network(learn="bias", wiring="independent", units=20):
+    net = RNN(units, 0, 2, recipe=Recipe(wiring=wiring, gain=1.4, readout_scale=2.0), learn=learn, alpha=-0.6, beta=0.4)
     for parameter in net.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)).double()
-    kicks = 0.5 * torch.randn(2, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    kicks = 0.5 * torch.randn(2, units, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     return net, FreeRun(EIGHT, kicks, settle=5, steps=15)
 
 
 @pytest.mark.parametrize("wiring", ["independent", "push-pull"])
 @pytest.mark.parametrize("learn", [("bias",), ("bias", "initial"), ("weights", "readout")])
 def test_the_gradient_of_the_loss_is_that_of_finite_differences(learn, wiring):
-    net, runs = network(learn, wiring)
+    net, runs = network(learn, wiring, units=8)
     model = runs.linearise(net)
     gradient = 2 / len(model.error) * (model.matrix.T @ model.error)
     found = []
