@@ -4,7 +4,8 @@ For u_t = W r_{t-1} + B x_{t-1} + b and r_t = -alpha r_{t-1} + beta phi(u_t), wi
 
     dy_t/db = sum_k A_k(t) * D_{t-k},     A_0(t) = C,     A_{k+1}(t) = -alpha A_k(t) + (A_k(t) * D_{t-k}) W.
 
-`bias_jacobian` runs this recursion for all times at once, so that its cost is that of matrix products;
+`bias_jacobian` runs this recursion for all times at once, so that its cost is that of matrix products; `bias_rows`
+does so for chosen outputs at chosen times alone;
 `forward_sweep` and `backward_sweep` give J v and J^T w without building J, for networks too wide for it.
 """
 
@@ -19,7 +20,7 @@ from rnnbias import pairs
 from rnnbias.activations import ACTIVATIONS
 from rnnbias.networks import RNN, Trace
 
-__all__ = ["Jacobian", "backward_sweep", "bias_jacobian", "forward_sweep"]
+__all__ = ["Jacobian", "backward_sweep", "bias_jacobian", "bias_rows", "forward_sweep"]
 
 
 class Jacobian(NamedTuple):
@@ -84,6 +85,39 @@ def bias_jacobian(network: RNN, trace: Trace, washout: int = 0, tolerance: float
                 break
         matrix[:, :, o] = total
     return Jacobian(matrix, depth, dropped)
+
+
+@torch.no_grad()
+def bias_rows(network: RNN, trace: Trace, chosen: Tensor, tolerance: float = 0.0) -> Tensor:
+    """Return d(output)/d(learned bias), (residual, learned), where `chosen` (trial, time, output) is True.
+
+    Rows follow `chosen.nonzero()`. `tolerance` is as in `bias_jacobian`, with the largest entry of the first terms as
+    the measure. Cost: 2 x rows x the times before them x rows of W x units.
+
+    >>> net = RNN(4, 1, 1)
+    >>> chosen = torch.tensor([[False, False, True]])[..., None]
+    >>> bias_rows(net, net(torch.ones(1, 3, 1, dtype=torch.float64)), chosen).shape
+    torch.Size([1, 2])
+    """
+    slope, fan = _slopes(network, trace), network.fan
+    trial, time, output = chosen.nonzero().unbind(1)
+    late = time.argsort(descending=True)  # so that the rows which reach k steps back come first
+    trial, time = trial[late], time[late]
+    carry = pairs.oppose(network.readout[output[late]], fan)
+    adjoint = carry * slope[trial, time]
+    total = pairs.difference(adjoint, fan)
+    scale = float(total.abs().max()) if len(total) else 1.0
+    for k in range(1, slope.shape[1]):
+        reach = int((time >= k).sum())
+        if not reach:
+            break
+        carry = pairs.gather(adjoint[:reach], fan) @ network.recurrent - network.alpha * carry[:reach]
+        adjoint = carry * slope[trial[:reach], time[:reach] - k]
+        term = pairs.difference(adjoint, fan)
+        total[:reach] += term
+        if float(term.abs().max()) <= tolerance * scale:
+            break
+    return total[late.argsort()]
 
 
 @torch.no_grad()

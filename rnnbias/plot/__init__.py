@@ -6,6 +6,7 @@ reaching        `hand_paths`, `speed_profiles`, `loss_terms`, `adaptation`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
 learning        `learning_curve`, `bias_histogram`, `interpolation`
+oscillation     `free_runs`, `gain_sweep`
 
 Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
 Okabe and Ito (2008), which colour-blind readers tell apart.
@@ -34,6 +35,10 @@ from rnnbias.plot.learning import (
     interpolation,
     learning_curve,
 )
+from rnnbias.plot.oscillation import (
+    free_runs,
+    gain_sweep,
+)
 from rnnbias.plot.reaching import (
     adaptation,
     hand_paths,
@@ -50,6 +55,8 @@ __all__ = [
     "error_against_count",
     "exponents",
     "fixed_points",
+    "free_runs",
+    "gain_sweep",
     "hand_paths",
     "interpolation",
     "learning_curve",

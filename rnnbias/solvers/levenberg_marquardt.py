@@ -88,7 +88,7 @@ class LevenbergMarquardt(Solver):
         """Iterate until the held-out loss stops falling."""
         error = train.residual(network)
         needed = error.numel() * learned.read(network).numel() * error.element_size()
-        linearise = _Factored if needed <= self.memory else _MatrixFree
+        linearise = Factored if needed <= self.memory else _MatrixFree
         damping = self.damping
         with monitor.watch(self.iterations):
             if monitor.record(0, train.loss(network), damping=damping):
@@ -183,7 +183,7 @@ class _Model:
         return float((self.error + self.apply(step)).square().mean())
 
 
-class _Factored(_Model):
+class Factored(_Model):
     """J built and factored."""
 
     def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:
