@@ -128,7 +128,7 @@ class FNN(Network):
 
     def trace_above(self, first: Tensor) -> Trace:
         """The same from W_1 x (..., row of the first layer), which never changes while W_1 is frozen."""
-        biases, drives, rates = self.biases, [], []
+        biases, below, drives, rates = self.biases, first, [], []
         for k, layer in enumerate(self.layers):
             fed = below @ layer.weight.T if k else first
             drive = pairs.share(fed, self.fan) + biases[layer.units_at]
