@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from rnnbias import devices
 from rnnbias.classes import Classes, CrossEntropy
 from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit
@@ -142,6 +143,7 @@ def fit_classes(
         raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
     holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
     memory = checks.number("memory", memory, at_least=0)
+    device = devices.find(device)
     held = max(1, round(holdout * len(data.train)))
     if held >= len(data.train):
         raise ValueError(f"data must have at least 2 training images, got {len(data.train)}")
