@@ -35,6 +35,7 @@ from pictures import speed
 from pictures.experiments import EXPERIMENTS, Protocol, load, planned
 from pictures.report import publish
 from pictures.rows import Key, Plan, check_settings, make_row, stored
+from pictures.switching import switch
 from rnnbias.files import write_netcdf
 from systems import checks, images
 
@@ -90,9 +91,12 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
-    command = shlex.join(["python", "benchmarks/classify.py", *(sys.argv[1:] if argv is None else argv)])
+    given = sys.argv[1:] if argv is None else argv
+    command = shlex.join(["python", "benchmarks/classify.py", *given])
+    for folder in filter(None, (args.data, args.out)):
+        command = command.replace(str(folder), "DIR" if folder == args.data else folder.name)
     if not args.resume:
-        for path in [*(args.out / "rows").glob("*.nc"), args.out / "speed.nc"]:
+        for path in [*(args.out / "rows").glob("*.nc"), args.out / "speed.nc", args.out / "bank.nc"]:
             path.unlink(missing_ok=True)
     code, rows = 0, args.rows
     try:
@@ -117,6 +121,10 @@ def run(args: argparse.Namespace, protocol: Protocol, rows: dict[Key, xr.Dataset
                 rows[key] = row
                 bar.write(_news(key, plan, row), file=sys.stderr)
             bar.update()
+    if "tasks" in args.experiments:
+        mine = {key.data: rows[key] for key in args.plans if (key.experiment, key.learner) == ("tasks", "bias")}
+        found = switch(mine, {name: load(name, args.data, protocol) for name in mine})
+        write_netcdf(found, args.out / "bank.nc")
     if "speed" in args.experiments and not (args.out / "speed.nc").exists():
         name = "fashion-mnist" if "fashion-mnist" in args.available else "digits"
         found = speed.measure(load(name, args.data, protocol), max(protocol.widths), 1 if args.quick else 3, progress)

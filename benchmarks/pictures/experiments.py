@@ -28,6 +28,7 @@ class Protocol:
     epochs: int = 20
     best_units: int = 32000
     best_epochs: int = 30
+    best_seeds: int = 1
     lever_units: int = 8000
     lever_epochs: int = 6
     mask_units: int = 10000
@@ -78,7 +79,7 @@ def planned(
             yield Key("levers", fashion, name, protocol.lever_units, 0), Plan(made, tested=False)
     if "best" in experiments:
         made = _for(LEARNERS["bias"], protocol.best_epochs)
-        for seed in range(seeds):
+        for seed in range(protocol.best_seeds):
             for data in dict.fromkeys((fashion, digits)):
                 yield Key("best", data, "bias", protocol.best_units, seed), Plan(made)
     if "mask" in experiments:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from pictures.learners import Learner
 from rnnbias import ClassFit, analysis
+from rnnbias.files import read_netcdf
 from systems import labels
 from systems.images import Images
 from systems.labels import Labelled, dataset
@@ -78,7 +79,8 @@ def make_row(key: Key, plan: Plan, data: Images, counts: dict[str, object], prog
     share = np.unique(data.test_labels, return_counts=True)[1] / len(data.test)
     row = dataset(variables, {}, title=f"{key.learner} on {key.data}", config=plan.configuration(key, counts))
     return row.assign_attrs(
-        about=plan.learner.about, note=data.note, machine=machine(), drives=fit.settings["drives"],
+        about=plan.learner.about, note=data.note, machine=machine(),
+        recipe=json.dumps(fit.network.recipe.to_dict()), drives=fit.settings["drives"],
         chance=float(share.max()), images=f"{fit.settings['images']} to {len(data.test)}",
     )  # fmt: skip
 
@@ -106,7 +108,7 @@ def stored(out: Path) -> dict[Key, xr.Dataset]:
     rows = {}
     for path in sorted((out / "rows").glob("*.nc")):
         try:
-            row = xr.load_dataset(path, engine="h5netcdf")
+            row = read_netcdf(path)
             about = labels.config(row)
             rows[Key(*(about[name] for name in Key._fields))] = row
         except (OSError, KeyError, ValueError) as error:

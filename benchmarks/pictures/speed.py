@@ -13,6 +13,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pictures.learners import LEARNERS
+from pictures.rows import machine
 from rnnbias import FNN
 from rnnbias.classes import CrossEntropy
 from rnnbias.classification import Scale
@@ -28,7 +29,7 @@ _BATCH, _RATE = 512, 0.01
 def measure(data: Images, units: int, repeats: int, progress: bool) -> xr.Dataset:
     """Seconds of an epoch over the training images but the held-out sixth, every way in turn, `repeats` times.
 
-    Returns `seconds` (method, repeat) and `setup` (method): what is computed once.
+    Returns `seconds` (way, repeat) and `setup` (way): what is computed once.
     """
     split = data.held_out(max(1, round(len(data.train) / 6)))
     scale = Scale.of(split.train, "unit")
@@ -58,14 +59,14 @@ def measure(data: Images, units: int, repeats: int, progress: bool) -> xr.Datase
                 bar.update()
     return dataset(
         {
-            "seconds": Labelled(("method", "repeat"), seconds, "s", "time of an epoch"),
-            "setup": Labelled("method", list(setup.values()), "s", "time before the first epoch: drawing and W x"),
-            "about": Labelled("method", [about for about, _ in ways.values()], "1", "what it is"),
+            "seconds": Labelled(("way", "repeat"), seconds, "s", "time of an epoch"),
+            "setup": Labelled("way", list(setup.values()), "s", "time before the first epoch: drawing and W x"),
+            "about": Labelled("way", [about for about, _ in ways.values()], "1", "what it is"),
         },
-        {"method": Labelled("method", list(ways), "1", "method")},
+        {"way": Labelled("way", list(ways), "1", "way")},
         title=f"time of an epoch on {data.name}",
         config={"seed": 0, "units": units, "images": len(inputs), "batch": _BATCH, "repeats": repeats},
-    )
+    ).assign_attrs(machine=machine())
 
 
 def _plain(inputs: torch.Tensor, labels: torch.Tensor, units: int, *, full: bool, half: bool = False) -> Callable:
