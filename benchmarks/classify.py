@@ -55,7 +55,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     parser.add_argument("--tasks", nargs="+", metavar="NAME", help="data sets of one image size (seven that are there)")
     parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="units (100 300 1000 3000 10000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
-    parser.add_argument("--epochs", type=int, metavar="E", help="of the width sweep and the tasks (20)")
+    parser.add_argument("--epochs", type=int, metavar="E", help="of the width sweep (20)")
     parser.add_argument("--out", type=Path, default=Path("results/classify"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     parser.add_argument(

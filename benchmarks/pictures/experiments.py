@@ -15,7 +15,7 @@ from systems.images import Images
 __all__ = ["EXPERIMENTS", "Protocol", "load", "planned"]
 
 EXPERIMENTS = ("width", "levers", "best", "mask", "tasks", "speed")
-_WIDE = 3000  # units from which full training multiplies in bfloat16
+_WIDE = 1000  # units from which full training multiplies in bfloat16
 _WIDEST = 10000  # units from which it has one seed
 _TASKS = 7
 
@@ -27,14 +27,15 @@ class Protocol:
     widths: tuple[int, ...] = (100, 300, 1000, 3000, 10000)
     epochs: int = 20
     best_units: int = 32000
-    best_epochs: int = 30
+    best_epochs: int = 15
     best_seeds: int = 1
-    lever_units: int = 8000
+    lever_units: int = 4000
     lever_epochs: int = 6
     mask_units: int = 10000
-    mask_epochs: int = 20
+    mask_epochs: int = 10
     task_units: int = 4000
-    script_train: int = 12000
+    task_epochs: int = 10
+    script_train: int = 9000
     script_test: int = 2000
     train: int | None = None  # images at most
     test: int | None = None
@@ -49,7 +50,7 @@ class Protocol:
         """A protocol for a look: the tables have their form but not their meaning."""
         return cls(
             widths=(50, 150), epochs=2, best_units=400, best_epochs=2, lever_units=100, lever_epochs=1, mask_units=150,
-            mask_epochs=2, task_units=100, script_train=240, script_test=120, train=600, test=200,
+            mask_epochs=2, task_units=100, task_epochs=2, script_train=240, script_test=120, train=600, test=200,
         )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def planned(
     if "tasks" in experiments:
         for data in tasks or default_tasks(available):
             for name in ("bias", "bias-uniform", "readout", "full"):
-                made = _for(LEARNERS[name], protocol.epochs, protocol.task_units)
+                made = _for(LEARNERS[name], protocol.task_epochs, protocol.task_units)
                 yield Key("tasks", data, name, protocol.task_units, 0), Plan(made, unitwise=name != "readout")
     if "width" in experiments:
         for units in protocol.widths:

@@ -113,7 +113,7 @@ def _width(rows: Rows, out: Path) -> Iterator[str]:
     learners = [name for name in LEARNERS if name in _unique(rows, "learner")]
     yield (
         f"Test accuracy in % on `{_unique(rows, 'data')[0]}`: mean over {len(seeds)} seeds of the weights with its "
-        "range; in brackets the learned numbers. Full training from 3,000 units multiplies in bfloat16 (autocast), and "
+        "range; in brackets the learned numbers. Full training from 1,000 units multiplies in bfloat16 (autocast), and "
         "has one seed from 10,000."
     )
     yield ""
