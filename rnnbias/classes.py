@@ -17,7 +17,7 @@ from rnnbias.kept import Drives, slopes
 
 __all__ = ["Classes", "CrossEntropy"]
 
-_BLOCK = 500  # trials whose rates are held at once where no gradient is wanted
+_BLOCK = 100  # trials whose rates are held at once where no gradient is wanted
 
 
 @dataclass(frozen=True)

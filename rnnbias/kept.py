@@ -21,7 +21,7 @@ from rnnbias.feedforward import FNN
 
 __all__ = ["BLOCK", "Drives", "slopes"]
 
-BLOCK = 64  # trials whose rates are held at once
+BLOCK = 32  # trials whose rates are held at once
 _MAKING = 1000  # trials whose drives are computed at once
 _HALF_LIMIT = 6e4  # the largest number that half precision holds, with a margin
 
@@ -102,7 +102,8 @@ class _Layer:
         """Add the trials of `drive` (trial, row), which may be overwritten; returns their summed cross-entropy."""
         felt = []
         for k in range(len(self.sides)):
-            moved = drive + self.bias[k]
+            last = k == len(self.sides) - 1
+            moved = drive.add_(self.bias[k]) if last else drive + self.bias[k]
             now = moved * self.gain[k] if "gain" in self.learn else moved
             rate = self.phi.value(now)
             felt.append((moved, now, rate, rate * self.mask[k] if "mask" in self.learn else rate))
@@ -117,7 +118,7 @@ class _Layer:
             if "mask" in self.learn:
                 self.sums["mask"][k] += wrong.T @ rate
             if "bias" in self.learn or "gain" in self.learn:
-                slope = rate.sign() if self.relu else self.phi.slope(now)
+                slope = rate.sign_() if self.relu else self.phi.slope(now)  # nobody needs the rate any more
                 if "bias" in self.learn:
                     self.sums["bias"][k] += wrong.T @ slope
                 if "gain" in self.learn:
