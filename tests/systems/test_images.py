@@ -133,7 +133,10 @@ def test_get_finds_folders_by_name(tmp_path, monkeypatch):
 
 def test_without_a_folder_the_error_says_how_to_give_one(monkeypatch):
     monkeypatch.delenv(images.FOLDER, raising=False)
-    with pytest.raises(ValueError, match=r"got 'mnist'.*a folder of MNIST-format files goes to .*RNNBIAS_DATA"):
+    with pytest.raises(
+        ValueError,
+        match=r"got 'mnist'.*a folder of MNIST-format files goes to .*RNNBIAS_DATA, and fetch.'mnist'. downloads it",
+    ):
         images.get("mnist")
 
 
