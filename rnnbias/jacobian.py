@@ -60,14 +60,13 @@ def bias_jacobian(network: RNN, trace: Trace, washout: int = 0, tolerance: float
     slope = _slopes(network, trace)
     trials, times, units = slope.shape
     fan, outputs = network.fan, network.outputs
-    late_sum, late_difference = (f(slope[:, washout:], fan) for f in (pairs.gather, pairs.difference))
-    matrix = slope.new_empty(trials, times - washout, outputs, units // fan)
+    matrix = slope.new_empty(trials, times - washout, outputs, units // network.tied)
     depth, dropped = 0, 0.0
     for o in range(outputs):
-        column = network.readout[o]
-        total = column * late_sum
-        folded = column * late_difference
-        carry = pairs.oppose(column, fan).expand(trials, times - washout, units) if network.alpha else None
+        column = pairs.oppose(network.readout[o], fan)
+        adjoint = column * slope[:, washout:]
+        total, folded = pairs.difference(adjoint, network.tied), pairs.gather(adjoint, fan)
+        carry = column.expand(trials, times - washout, units) if network.alpha else None
         scale = float(total.abs().max()) or 1.0
         for k in range(1, times):
             first = max(k - washout, 0)  # earlier outputs have no bias k steps before them
@@ -77,7 +76,7 @@ def bias_jacobian(network: RNN, trace: Trace, washout: int = 0, tolerance: float
                 back = back - network.alpha * carry[:, late]
                 carry = back
             adjoint = back * slope[:, washout + first - k : times - k]
-            term, folded = pairs.difference(adjoint, fan), pairs.gather(adjoint, fan)
+            term, folded = pairs.difference(adjoint, network.tied), pairs.gather(adjoint, fan)
             total[:, first:] += term
             depth, size = max(depth, k), float(term.abs().max()) / scale
             if size <= tolerance:
@@ -124,7 +123,7 @@ def bias_rows(network: RNN, trace: Trace, chosen: Tensor, tolerance: float = 0.0
 def forward_sweep(network: RNN, trace: Trace, vector: Tensor, washout: int = 0) -> Tensor:
     """Return J v, (trial, time, output), for v (learned,): one pass forward in time."""
     slope = _slopes(network, trace)
-    bias = pairs.oppose(vector, network.fan)
+    bias = pairs.oppose(vector, network.tied)
     rate = torch.zeros_like(slope[:, 0])
     out = []
     for t in range(slope.shape[1]):
@@ -147,4 +146,4 @@ def backward_sweep(network: RNN, trace: Trace, weight: Tensor, washout: int = 0)
         local = adjoint * slope[:, t]
         total = total + local.sum(0)
         adjoint = pairs.gather(local, network.fan) @ network.recurrent - network.alpha * adjoint
-    return pairs.difference(total, network.fan)
+    return pairs.difference(total, network.tied)

@@ -7,15 +7,15 @@ dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, 
                 `time_in` for times in Lyapunov times or periods
 learning        `learning_curve`, `bias_histogram`, `interpolation`
 oscillation     `free_runs`, `gain_sweep`
+classification  `accuracy_against`
+organisation    `task_clusters`, `bias_correlations`, `unit_agreement`
 
 Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
 Okabe and Ito (2008), which colour-blind readers tell apart.
 """
 
-from rnnbias.plot.approximation import (
-    error_against_count,
-    width_against_error,
-)
+from rnnbias.plot.approximation import error_against_count, width_against_error
+from rnnbias.plot.classification import accuracy_against
 from rnnbias.plot.dynamics import (
     convergence,
     eigenvalue_cloud,
@@ -25,30 +25,17 @@ from rnnbias.plot.dynamics import (
     return_map,
     time_in,
 )
-from rnnbias.plot.forecasting import (
-    attractors,
-    traces,
-    valid_time,
-)
-from rnnbias.plot.learning import (
-    bias_histogram,
-    interpolation,
-    learning_curve,
-)
-from rnnbias.plot.oscillation import (
-    free_runs,
-    gain_sweep,
-)
-from rnnbias.plot.reaching import (
-    adaptation,
-    hand_paths,
-    loss_terms,
-    speed_profiles,
-)
+from rnnbias.plot.forecasting import attractors, traces, valid_time
+from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
+from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
+from rnnbias.plot.oscillation import free_runs, gain_sweep
+from rnnbias.plot.reaching import adaptation, hand_paths, loss_terms, speed_profiles
 
 __all__ = [
+    "accuracy_against",
     "adaptation",
     "attractors",
+    "bias_correlations",
     "bias_histogram",
     "convergence",
     "eigenvalue_cloud",
@@ -64,8 +51,10 @@ __all__ = [
     "power_spectrum",
     "return_map",
     "speed_profiles",
+    "task_clusters",
     "time_in",
     "traces",
+    "unit_agreement",
     "valid_time",
     "width_against_error",
 ]
