@@ -46,12 +46,16 @@ class Bank(Mapping[str, dict[str, Tensor]]):
         self._sets: dict[str, dict[str, Tensor]] = {}
         self.store("start")
 
-    def store(self, name: str) -> None:
-        """Keep a copy of the network's present numbers under `name`, over any older one."""
+    def store(self, name: str, source: nn.Module | None = None) -> None:
+        """Keep a copy of the network's present numbers under `name`, over any older one.
+
+        With `source`, the numbers of another network that has the same frozen arrays.
+        """
         if not isinstance(name, str) or not name:
             raise ValueError(f"name must be a word, got {name!r}")
-        self._check()
-        self._sets[name] = self._present()
+        source = self.network if source is None else source
+        self._check(source)
+        self._sets[name] = _present(source)
 
     def use(self, name: str) -> nn.Module:
         """Put the numbers called `name` into the network; returns it."""
@@ -62,7 +66,7 @@ class Bank(Mapping[str, dict[str, Tensor]]):
     @contextmanager
     def using(self, name: str) -> Iterator[nn.Module]:
         """Lend the numbers called `name` to the network for a `with` block."""
-        before = self._present()
+        before = _present(self.network)
         try:
             yield self.use(name)
         finally:
@@ -92,17 +96,17 @@ class Bank(Mapping[str, dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self._sets)
 
-    def _present(self) -> dict[str, Tensor]:
-        return {name: p.detach().clone() for name, p in self.network.named_parameters()}
-
     def _put(self, numbers: dict[str, Tensor]) -> None:
         for name, parameter in self.network.named_parameters():
             parameter.data.copy_(numbers[name])
 
-    def _check(self) -> None:
-        now = self.network.digests()
+    def _check(self, network: nn.Module | None = None) -> None:
+        now = (self.network if network is None else network).digests()
         moved = [name for name in self._frozen if now.get(name) != self._frozen[name]]
-        if moved:
-            raise RuntimeError(
-                f"the frozen {', '.join(moved)} must be those the bank was made with, but they have changed"
-            )
+        if moved or len(now) != len(self._frozen):
+            named = ", ".join(moved) or "arrays"
+            raise RuntimeError(f"the frozen {named} must be those that the bank was made with, but they differ")
+
+
+def _present(network: nn.Module) -> dict[str, Tensor]:
+    return {name: p.detach().clone() for name, p in network.named_parameters()}

@@ -88,8 +88,8 @@ class FlipFlop(CognitiveTask):
     """Several bits: each output is the sign of the last pulse on its channel.
 
     A trial begins with a pulse on every channel at once, which sets the bits; pulses on single channels follow, each
-    after a gap drawn from `shortest` to `longest`, evenly on a logarithmic scale. A bit counts except during its own pulse and for `grace`
-    steps after it.
+    after a gap drawn from `shortest` to `longest`, evenly on a logarithmic scale. A bit counts except during its own
+    pulse and for `grace` steps after it.
 
     Parameters
     ----------

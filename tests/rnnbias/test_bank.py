@@ -92,7 +92,7 @@ def test_frozen_weights_that_have_moved_are_noticed():
     bank = Bank(network())
     bank.network.recurrent += 1e-12
     for act in (lambda: bank.use("start"), lambda: bank.store("x")):
-        with pytest.raises(RuntimeError, match="the frozen recurrent must be those the bank was made with"):
+        with pytest.raises(RuntimeError, match="the frozen recurrent must be those that the bank was made with"):
             act()
 
 
@@ -106,3 +106,13 @@ def test_biases_of_all_sets_are_labelled(tmp_path):
     np.testing.assert_array_equal(ds.bias.sel(task="start"), network().biases.detach())
     ds.to_netcdf(tmp_path / "bank.nc", engine="h5netcdf")
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "bank.nc", engine="h5netcdf"), ds)
+
+
+def test_numbers_come_from_another_network_of_the_same_frozen_arrays():
+    bank, other = Bank(network()), move(network(), 3)
+    bank.store("other", other)
+    assert torch.equal(output(bank.use("other")), output(other))
+    with pytest.raises(RuntimeError, match="frozen .*readout.* must be those that the bank was made with"):
+        bank.store("stranger", RNN(8, 2, 1, recipe=Recipe(seed=5), learn=("bias", "gain")))
+    with pytest.raises(RuntimeError, match="frozen arrays must be"):
+        bank.store("stranger", network(learn="bias"))
