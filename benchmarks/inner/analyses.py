@@ -35,6 +35,7 @@ class Size:
     starts: int = 48  # of the search for fixed points
     moments: int = 6  # of the Jacobians
     mixtures: int = 21
+    mixture_steps: int = 500  # of the exponent at each
 
     @classmethod
     def quick(cls) -> Size:
@@ -196,12 +197,12 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
     """From the biases that the network started from to those it learned: largest exponent and spread of a free run."""
     fit, dt = lorenz.fit, lorenz.system.dt
     contexts = lorenz.contexts[:20]
-    scale = fit.frame.scale
+    scale, steps = fit.frame.scale, lorenz.size.mixture_steps
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         step, state = _swapped(fit, network).free_map(contexts)
-        found = metrics.largest_exponent(step, state, 500, dt, transient=250)
-        run = _swapped(fit, network).forecast(contexts, 1000).forecast.values[:, 500:]
+        found = metrics.largest_exponent(step, state, steps, dt, transient=steps // 2)
+        run = _swapped(fit, network).forecast(contexts, 2 * steps).forecast.values[:, steps:]
         spread = (run / scale).std((0, 1)).mean() if np.isfinite(run).all() else np.nan
         return {"largest_exponent": found.exponent.item(), "spread_of_free_run": float(spread)}
 

@@ -80,8 +80,8 @@ def report(lorenz: Lorenz, found: dict[str, xr.Dataset], command: str) -> str:
         "",
         *_interpolation_table(found["interpolation"]),
         "",
-        "Under push-pull wiring the output is linear in the learned numbers while they are small, so that the network at "
-        "s makes the steps s (x(t + dt) - x(t)): the fixed points stay, and an eigenvalue mu of theirs becomes "
+        "Under push-pull wiring the output is linear in the learned numbers while they are small, so that the network "
+        "at s makes the steps s (x(t + dt) - x(t)): the fixed points stay, and an eigenvalue mu of theirs becomes "
         f"1 + s (mu - 1). By the equations C+ and C- are stable up to s = {_onset(lorenz):.3f} and spirals beyond.",
         "",
     ]
