@@ -1,31 +1,39 @@
 """What each choice behind the defaults is worth: one lever moved at a time, on Lorenz-63, and where the time goes.
 
-    python benchmarks/levers.py [--units N] [--seeds K] [--windows W] [--out DIR]
+    python benchmarks/levers.py [--units N] [--samples T] [--seeds K] [--windows W] [--out DIR] [--quick]
 
-Every line of the table changes one thing in `fit_system("lorenz63", units=N)` and says what the forecasts become. The
-last table times the parts of one Levenberg-Marquardt iteration and compares the Jacobian's matrix products with the
-machine's own rate. DIR receives `levers.md`.
+Every line of the table changes one thing in `fit_system("lorenz63", units=N, recipe=Recipe())` and says what the
+forecasts become. The last table times the parts of one Levenberg-Marquardt iteration and compares the Jacobian's matrix
+products with the machine's own rate. DIR receives `levers.md`, after every line, so that a killed run leaves what it
+measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 import systems
+from ladder.table import aligned
 from rnnbias import RNN, Adam, LevenbergMarquardt, Recipe, fit_system
 from rnnbias.framing import Frame, segments
 from rnnbias.jacobian import bias_jacobian
 from systems import checks
 
-_SAMPLES, _TRAIN, _TEST = 5000, 0, 1
+_TRAIN, _TEST = 0, 1  # seeds of the data
+_CONTEXT, _REACH = 100, 20.0  # samples before a forecast, and its length in Lyapunov times
+_PROFILED = 1206  # units whose iteration is timed
 
 
 def levers(units: int) -> dict[str, dict[str, object]]:
@@ -47,49 +55,56 @@ def levers(units: int) -> dict[str, dict[str, object]]:
         "sparse ternary weights": {"law": "ternary"},
         "excitatory and inhibitory columns": {"law": "dale"},
     }
-    plain = {"units": units // 2, "recipe": Adam.recipe}
+    plain = replace(Adam.recipe, gain=0.1)
     return {
-        "the defaults": {"recipe": Recipe()},
+        "the defaults": {},
         **{name: {"recipe": Recipe(**change)} for name, change in recipes.items()},
         "leak (alpha -0.5, beta 0.5)": {"alpha": -0.5, "beta": 0.5},
         "ReLU": {"activation": "relu"},
         "jitter 1e-5": {"jitter": 1e-5},
-        "output is the state": {"output": "state", "recipe": Recipe()},
-        "predicting 5 samples ahead": {"horizon": 5, "recipe": Recipe()},
-        "adjoint kept to 1e-2": {"solver": LevenbergMarquardt(tolerance=1e-2), "recipe": Recipe()},
-        "adjoint kept to 1e-12": {"solver": LevenbergMarquardt(tolerance=1e-12), "recipe": Recipe()},
-        "independent units": plain,
-        "independent units, no geodesic acceleration": {**plain, "solver": LevenbergMarquardt(geodesic=False)},
-        "independent units, adjoint kept to 1e-2": {**plain, "solver": LevenbergMarquardt(tolerance=1e-2)},
-        "independent units, 100 iterations": {**plain, "solver": LevenbergMarquardt(iterations=100)},
-        "independent units, 300 steps of Adam": {**plain, "solver": Adam(iterations=300)},
+        "output is the state": {"output": "state"},
+        "predicting 5 samples ahead": {"horizon": 5},
+        "adjoint kept to 1e-2": {"solver": LevenbergMarquardt(tolerance=1e-2)},
+        "adjoint kept to 1e-12": {"solver": LevenbergMarquardt(tolerance=1e-12)},
+        "no geodesic acceleration": {"solver": LevenbergMarquardt(geodesic=False)},
+        "independent units": {"units": units // 2, "recipe": plain},
+        "independent units, 100 iterations": {
+            "units": units // 2,
+            "recipe": plain,
+            "solver": LevenbergMarquardt(iterations=100),
+        },
+        "independent units, 300 steps of Adam": {"units": units // 2, "recipe": plain, "solver": Adam(iterations=300)},
     }
 
 
-def measure(units: int, seeds: int, windows: int) -> list[tuple[object, ...]]:
-    """Fit and score every lever on the same data; one row a lever."""
+def measure(units: int, samples: int, seeds: int, windows: int, only: Sequence[str] | None) -> Iterator[list[str]]:
+    """Fit and score every lever on the same data; yields its row of the table."""
     system = systems.get("lorenz63")
-    train = system.simulate(duration=_SAMPLES * system.dt, seed=_TRAIN)
-    test = system.simulate(
-        trials=windows, duration=(100 + round(20 / system.lyapunov / system.dt)) * system.dt, seed=_TEST
-    )
-    rows = []
-    moves = levers(units)
-    for name, arguments in (bar := tqdm(moves.items())):
+    train = system.simulate(duration=samples * system.dt, seed=_TRAIN)
+    ahead = round(_REACH / system.lyapunov / system.dt)
+    test = system.simulate(trials=windows, duration=(_CONTEXT + ahead) * system.dt, seed=_TEST)
+    chosen = {name: moved for name, moved in levers(units).items() if only is None or name in only}
+    for name, moved in (bar := tqdm(chosen.items(), unit="lever")):
         bar.set_description(name)
         times, errors, valid, iterations = [], [], [], []
         for seed in range(seeds):
             begun = time.perf_counter()
-            fit = fit_system(train, **{"units": units, "seed": seed, "progress": False, **arguments})
+            settings = {"units": units, "recipe": Recipe(), "seed": seed, "progress": False, **moved}
+            fit = fit_system(train, **settings)
             times.append(time.perf_counter() - begun)
             errors.append(float(np.nanmin(fit.history.held_out_loss)) ** 0.5)
             iterations.append(int(fit.history.iteration[-1]))
-            valid.append(float(fit.score(test, windows=windows, threshold=[0.4]).valid_time.median()))
-        rows.append(
-            (name, fit.network.learned, np.median(valid), min(valid), max(valid), np.median(errors),
-             np.median(iterations), np.median(times))
-        )  # fmt: skip
-    return rows
+            score = fit.score(test, windows=windows, context=_CONTEXT, threshold=[0.4])
+            valid.append(float(score.valid_time.median()))
+        yield [
+            name,
+            f"{fit.network.learned}",
+            f"{np.median(valid):.2f}",
+            f"{min(valid):.1f}–{max(valid):.1f}" if seeds > 1 else "",
+            f"{np.median(errors):.1e}",
+            f"{np.median(iterations):.0f}",
+            f"{np.median(times):.1f}",
+        ]
 
 
 def clock(work: Callable[[], object], repeats: int = 3) -> float:
@@ -104,76 +119,101 @@ def clock(work: Callable[[], object], repeats: int = 3) -> float:
 
 
 @torch.no_grad()
-def profile(units: int, gain: float) -> list[tuple[str, float, str]]:
-    """Seconds of each part of one iteration, and the rate of the Jacobian beside that of a bare product."""
+def profile(units: int, samples: int, gain: float) -> Iterator[list[str]]:
+    """Seconds of each part of one iteration, and the rate of the Jacobian's products beside that of a bare one."""
     system = systems.get("lorenz63")
-    values = system.simulate(duration=_SAMPLES * system.dt, seed=_TRAIN).trajectory.values
+    values = system.simulate(duration=samples * system.dt, seed=_TRAIN).trajectory.values
     frame = Frame.of(values, "increment", 1)
     network = RNN(units, 3, 3, recipe=Recipe(gain=gain, readout_scale=1.0))
     network.bias.copy_(0.1 * torch.randn(network.bias.shape, generator=torch.Generator().manual_seed(0)))
     batch = segments(frame.standardise(values, network.start), frame, washout=50, length=100)
     trace = network(batch.inputs)
     jacobian = bias_jacobian(network, trace, 50, 1e-8)
-    matrix, rows = jacobian.matrix.flatten(0, 2), units // 2
-    left, right = torch.randn(len(matrix) // 3, rows, dtype=torch.float64), network.recurrent
-    work = 2 * len(matrix) * rows * units * jacobian.depth
-    bare = 2 * left.shape[0] * rows * units / clock(lambda: left @ right) / 1e9
-    taken = clock(lambda: bias_jacobian(network, trace, 50, 1e-8))
-    products = work / bare / 1e9
+    matrix, rows, outputs = jacobian.matrix.flatten(0, 2), units // 2, jacobian.matrix.shape[2]
+    left = torch.randn(len(matrix) // outputs, rows, dtype=torch.float64)
+    own = 2 * left.numel() * units / clock(lambda: left @ network.recurrent)
+    taken = clock(lambda: bias_jacobian(network, trace, 50, 1e-8), 1)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+        bias_jacobian(network, trace, 50, 1e-8)
+    parts = {event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for event in seen.key_averages()}
+    products = sum(parts.pop(name, 0.0) for name in ("mm", "bmm", "addmm", "baddbmm"))
+    terms = sum(max(0, len(batch.targets[0]) - max(0, k - 50)) for k in range(1, jacobian.depth + 1))
+    work = 2 * len(batch.targets) * terms * outputs * rows * units
+    rest = ", ".join(f"{name} {part:.2f} s" for name, part in sorted(parts.items(), key=lambda p: -p[1])[:5])
     triangle = torch.linalg.qr(matrix, mode="r").R
-    return [
-        ("forward pass", clock(lambda: network(batch.inputs)), ""),
-        (
-            "Jacobian",
-            taken,
-            f"depth {jacobian.depth}; {work / taken / 1e9:.0f} of {bare:.0f} GFLOP/s, so its products alone take "
-            f"{products:.2f} s at the machine's rate; the rest is elementwise work on arrays larger than the cache",
-        ),
-        ("QR factorisation", clock(lambda: torch.linalg.qr(matrix, mode="r")), f"{tuple(matrix.shape)}"),
-        ("singular values", clock(lambda: torch.linalg.svd(triangle)), ""),
+    yield ["forward pass", f"{clock(lambda: network(batch.inputs)):.2f}", f"{samples:,} samples"]
+    yield ["Jacobian", f"{taken:.2f}", f"depth {jacobian.depth}; {work / taken / 1e9:.1f} GFLOP/s in all"]
+    yield [
+        "… its products",
+        f"{products:.2f}",
+        f"{work / products / 1e9:.1f} GFLOP/s, {work / products / own:.0%} of the machine's {own / 1e9:.1f}",
     ]
+    yield ["… the rest of it", f"{taken - products:.2f}", f"elementwise, on arrays larger than the cache: {rest}"]
+    yield ["QR factorisation", f"{clock(lambda: torch.linalg.qr(matrix, mode='r')):.2f}", f"{tuple(matrix.shape)}"]
+    yield ["singular values", f"{clock(lambda: torch.linalg.svd(triangle)):.2f}", f"{tuple(triangle.shape)}"]
 
 
-def main() -> None:
-    """Read the command line, measure, write and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--units", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--windows", type=int, default=50)
-    parser.add_argument("--out", type=Path, default=Path("results/levers"))
-    chosen = parser.parse_args()
+def report(chosen: argparse.Namespace, command: str) -> Iterator[str]:
+    """The text as it grows, line by line of the tables."""
+    head = [
+        "# Levers",
+        "",
+        f"    {command}",
+        "",
+        f"On {os.cpu_count()} cores, torch {torch.__version__} with {torch.get_num_threads()} threads. Lorenz-63, dt "
+        f"0.02, {chosen.samples:,} noise-free samples, {chosen.windows} windows, {chosen.units} units, {chosen.seeds} "
+        "seeds of the weights. Valid time at threshold 0.4 in Lyapunov times: median over windows, then median, range "
+        "over seeds. One-step error in standard deviations of the increment, on held-out data. Each line changes one "
+        "thing in the first.",
+        "",
+    ]
+    header, rows = ["lever", "learned", "valid time", "range", "one-step error", "iterations", "seconds"], []
+    for row in measure(chosen.units, chosen.samples, chosen.seeds, chosen.windows, chosen.only):
+        rows.append(row)
+        yield "\n".join([*head, *aligned(header, rows)]) + "\n"
+    lines = [*head, *aligned(header, rows)]
+    if chosen.only is None:
+        for gain, samples in ((0.1, 5000), (0.9, 1000)):
+            parts = list(profile(min(_PROFILED, 3 * chosen.units), samples, gain))
+            lines += ["", f"One iteration at {min(_PROFILED, 3 * chosen.units):,} units, gain {gain}:", ""]
+            lines += aligned(["part", "seconds", ""], parts)
+            yield "\n".join(lines) + "\n"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, measure, write and print the tables; returns the exit code."""
+    parser = _Parser("levers.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--units", type=int, default=400, metavar="N", help="even (400): N/2 numbers learn")
+    parser.add_argument("--samples", type=int, default=2500, metavar="T", help="training samples (2500)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
+    parser.add_argument("--windows", type=int, default=50, metavar="W", help="test windows (50)")
+    parser.add_argument("--only", nargs="+", metavar="LEVER", help="these alone, without the timing")
+    parser.add_argument("--out", type=Path, default=Path("results/levers"), metavar="DIR", help="%(default)s")
+    parser.add_argument("--quick", action="store_true", help="80 units and 600 samples: for a look, under a minute")
+    chosen = parser.parse_args(argv)
+    if chosen.quick:
+        chosen.units, chosen.samples, chosen.windows = 80, 600, 10
     try:
-        for name in ("units", "seeds", "windows"):
-            checks.whole(f"--{name}", getattr(chosen, name), at_least=1)
+        for name, least in (("units", 8), ("samples", 300), ("seeds", 1), ("windows", 1)):
+            checks.whole(f"--{name}", getattr(chosen, name), at_least=least)
         Recipe().rows(chosen.units, "--units")
+        for name in chosen.only or ():
+            checks.choice("--only", name, levers(chosen.units))
         chosen.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    lines = [
-        "# Levers",
-        "",
-        f"`python benchmarks/levers.py --units {chosen.units} --seeds {chosen.seeds} --windows {chosen.windows}` on "
-        f"{os.cpu_count()} cores, torch {torch.__version__}. Lorenz-63, dt 0.02, {_SAMPLES:,} noise-free samples, "
-        f"{chosen.windows} windows; valid time at threshold 0.4 in Lyapunov times, median and range over seeds; "
-        "one-step error in units of the increment's standard deviation.",
-        "",
-        "| lever | learned | valid time | range | one-step error | iterations | seconds |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, learned, middle, low, high, error, iterations, seconds in measure(
-        chosen.units, chosen.seeds, chosen.windows
-    ):
-        lines.append(
-            f"| {name} | {learned} | {middle:.2f} | {low:.2f} to {high:.2f} | {error:.1e} | {iterations:.0f} | "
-            f"{seconds:.1f} |"
-        )
-    for gain in (0.1, 0.9):
-        lines += ["", f"One iteration at 1,206 units, gain {gain}:", "", "| part | seconds | |", "| --- | ---: | --- |"]
-        lines += [f"| {part} | {seconds:.2f} | {note} |" for part, seconds, note in profile(1206, gain)]
-    text = "\n".join(lines) + "\n"
-    (chosen.out / "levers.md").write_text(text)
+    command = shlex.join(["python", "benchmarks/levers.py", *(sys.argv[1:] if argv is None else argv)])
+    text = ""
+    for text in report(chosen, command):
+        (chosen.out / "levers.md").write_text(text)
     print(text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

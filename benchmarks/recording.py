@@ -234,7 +234,9 @@ def measure(ds: xr.Dataset, dt: float | None, share: float, units: int, seeds: i
 def report(found: xr.Dataset, command: str) -> str:
     """The table and what one needs to read it."""
     about = labels.config(found)
-    units, unit = found.time.attrs["units"], found.valid_time.attrs["units"]
+    units, unit = (
+        "time units" if u == "1" else u for u in (found.time.attrs["units"], found.valid_time.attrs["units"])
+    )
     lines = [
         f"# Forecasting {about['recording']} with learned biases",
         "",

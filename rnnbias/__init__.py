@@ -1,35 +1,63 @@
 """Networks whose random weights are frozen and whose biases learn.
 
-fit_system      learn a system or a recording; returns a `SystemFit`
-fit_function    learn a static function or samples of one; returns a `FunctionFit`
-load            read a saved `Fit`
+fit_system      learn a system or a recording, and forecast it
+fit_autonomous  learn to oscillate without input
+fit_task        learn a cognitive task from its trials
+fit_reach       learn to reach with a limb, and adapt to loads
+fit_function    learn a static function
+fit_classes     learn to tell images apart
+compare         what biases, gains, masks, readouts and everything reach at one count of learned numbers
+load            read a saved `Fit`, whatever its kind
+Bank            many named sets of biases over one frozen network
+
 Recipe          the law, scales and wiring of the frozen weights
 RNN, FNN        the networks as torch modules
-LevenbergMarquardt, Adam, Ridge    the solvers
-metrics         valid time, errors and attractor statistics on named dimensions
+LevenbergMarquardt, GaussNewton, Adam, Ridge    the solvers
+
+metrics         how good forecasts, free runs and reaches are, on named dimensions
+analysis        what learned networks do: spectra, fixed points, dimensions, biases, clusters
+plot            figures from labelled results
+theory          the biases that the proof constructs
 """
 
 from rnnbias import metrics
+from rnnbias.autonomous import AutonomousFit, fit_autonomous
+from rnnbias.bank import Bank
+from rnnbias.classification import ClassFit, fit_classes
+from rnnbias.comparison import compare
 from rnnbias.feedforward import FNN
 from rnnbias.fit import Fit, load
 from rnnbias.forecasting import SystemFit, fit_system
 from rnnbias.networks import RNN
+from rnnbias.reaching import ReachFit, fit_reach
 from rnnbias.regression import FunctionFit, fit_function
-from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge
+from rnnbias.solvers import Adam, GaussNewton, LevenbergMarquardt, Ridge
+from rnnbias.tasks import TaskFit, fit_task
 from rnnbias.weights import Recipe
 
 __all__ = [
     "FNN",
     "RNN",
     "Adam",
+    "AutonomousFit",
+    "Bank",
+    "ClassFit",
     "Fit",
     "FunctionFit",
+    "GaussNewton",
     "LevenbergMarquardt",
+    "ReachFit",
     "Recipe",
     "Ridge",
     "SystemFit",
+    "TaskFit",
+    "compare",
+    "fit_autonomous",
+    "fit_classes",
     "fit_function",
+    "fit_reach",
     "fit_system",
+    "fit_task",
     "load",
     "metrics",
 ]

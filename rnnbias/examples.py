@@ -39,7 +39,7 @@ class Products(NamedTuple):
 
 
 class Examples(ABC):
-    """Trials to learn from; the loss is the mean square of their residuals.
+    """Trials to learn from; the loss is the mean square of their residuals, unless a subclass has another `cost`.
 
     A subclass says what the residuals are, and overrides the derivatives where it knows a faster exact way than
     differentiation in reverse. Columns of a Jacobian follow `network.parameters()`, flattened.
@@ -61,10 +61,14 @@ class Examples(ABC):
     def __len__(self) -> int:
         """How many trials there are."""
 
+    def cost(self, network: nn.Module) -> Tensor:
+        """The loss, differentiable: what descent goes down."""
+        return self.residual(network).square().mean()
+
     @torch.no_grad()
     def loss(self, network: nn.Module) -> float:
-        """Mean squared residual; infinite where it is not finite."""
-        found = float(self.residual(network).square().mean())
+        """The loss; infinite where it is not finite."""
+        found = float(self.cost(network))
         return found if math.isfinite(found) else math.inf
 
     @torch.enable_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -20,10 +20,12 @@ __all__ = ["FNN", "Layer"]
 
 
 class Layer(NamedTuple):
-    """One hidden layer: its `weight` (row, input or unit below), and where its rows and units are among all."""
+    """One hidden layer: its `weight` (row, input or unit below), and where its units and their learned biases are
+    among all.
+    """
 
     weight: Tensor
-    rows_at: slice
+    biases_at: slice
     units_at: slice
 
     @property
@@ -97,7 +99,7 @@ class FNN(Network):
         values |= {
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, start),
-            "bias": ("bias", torch.zeros_like(start)),
+            "bias": ("bias", torch.zeros(self.units // self.tied)),
             "gain": ("gain", torch.ones(self.units)),
             "mask": ("mask", torch.ones(self.units)),
         }
@@ -109,23 +111,27 @@ class FNN(Network):
         below = ["input", *(f"unit_{k + 1}" for k in range(len(self.widths)))]
         weights = {_weight(k): (f"row_{k + 1}", below[k]) for k in range(len(self.widths))}
         readout = ("output", f"row_{len(self.widths)}")
-        return {**weights, "readout": readout, "bias": ("row",), "gain": ("unit",), "mask": ("unit",)}
+        return {**weights, "readout": readout, "bias": self.bias_dims, "gain": ("unit",), "mask": ("unit",)}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The hidden layers, inputs first."""
         ends = list(itertools.accumulate(self.widths, initial=0))
         return tuple(
-            Layer(getattr(self, _weight(k)), slice(a // self.fan, b // self.fan), slice(a, b))
+            Layer(getattr(self, _weight(k)), slice(a // self.tied, b // self.tied), slice(a, b))
             for k, (a, b) in enumerate(itertools.pairwise(ends))
         )
 
     def trace(self, inputs: Tensor) -> Trace:
         """What the units of all layers do, (..., unit) each, for inputs (..., input)."""
-        biases, below = self.biases, inputs
-        drives, rates = [], []
-        for layer in self.layers:
-            drive = pairs.share(below @ layer.weight.T, self.fan) + biases[layer.units_at]
+        return self.trace_above(inputs @ self.layers[0].weight.T)
+
+    def trace_above(self, first: Tensor) -> Trace:
+        """The same from W_1 x (..., row of the first layer), which never changes while W_1 is frozen."""
+        biases, below, drives, rates = self.biases, first, [], []
+        for k, layer in enumerate(self.layers):
+            fed = below @ layer.weight.T if k else first
+            drive = pairs.share(fed, self.fan) + biases[layer.units_at]
             drive, below = self.fire(drive, layer.units_at)
             drives.append(drive)
             rates.append(below)
@@ -142,6 +148,13 @@ class FNN(Network):
     def to_dict(self) -> dict[str, object]:
         """See `Network.to_dict`."""
         return {**super().to_dict(), "units": list(self.widths)}
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, object], device: torch.device | str = "cpu") -> Self:
+        """See `Network.from_dict`; without the warning about the activation, which was given when it was chosen."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return super().from_dict(settings, device)
 
     @staticmethod
     def weight_shapes(inputs: int, widths: Sequence[int], rows: Sequence[int]) -> dict[str, tuple[int, ...]]:

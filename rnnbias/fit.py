@@ -64,7 +64,10 @@ class Fit(ABC):
         """What was learned, as plain numbers, strings, lists and dicts."""
 
     def arrays(self) -> dict[str, Labelled]:
-        """Arrays that belong to the fit beside the learned numbers; one called like its dimension is a coordinate."""
+        """Arrays that belong to the fit beside the learned numbers; one called like its dimension is a coordinate.
+
+        "frozen_NAME" is the frozen array NAME of a network that has others than its recipe draws.
+        """
         return {}
 
     @classmethod
@@ -151,6 +154,9 @@ def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
     network = make.from_dict(settings, device)
     for name, parameter in network.named_parameters():
         parameter.data.copy_(torch.from_numpy(ds[f"learned_{name}"].values))
+    for name, buffer in network.named_buffers():
+        if (kept := f"frozen_{name}") in ds:
+            buffer.copy_(torch.from_numpy(checks.array(kept, ds[kept].values, shape=tuple(buffer.shape))))
     if network.digests() != digests["frozen"]:
         raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
     solver = dict(config["solver"])

@@ -17,6 +17,7 @@ __all__ = ["OUTPUTS", "Frame", "closed_loop", "open_loop", "segments"]
 
 #: What the output stands for: the normalised increment over the horizon, or the standardised state itself.
 OUTPUTS = ("increment", "state")
+_NOISY = 3000  # samples that noise on the inputs needs
 
 
 class Frame(NamedTuple):
@@ -71,7 +72,8 @@ def segments(
 
     Each segment has `washout` samples of true input before the first output that counts, and `length` outputs
     that count. `jitter` adds Gaussian noise of that size to the inputs, while the targets stay clean: the
-    network then learns to come back to the data.
+    network then learns to come back to the data. Data of fewer than 3,000 samples are repeated that often, each time
+    with noise of its own, lest a few noisy samples be learned by heart.
     """
     usable = standard.shape[1] - washout - frame.horizon
     length = min(length, usable)
@@ -80,6 +82,8 @@ def segments(
     inputs = torch.cat([standard[:, f : f + washout + length] for f in firsts])
     later = torch.cat([standard[:, f + washout + frame.horizon : f + washout + frame.horizon + length] for f in firsts])
     if jitter:
+        copies = math.ceil(_NOISY / standard[..., 0].numel())
+        inputs, later = inputs.repeat(copies, 1, 1), later.repeat(copies, 1, 1)
         noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed), dtype=inputs.dtype)
         inputs = inputs + jitter * noise.to(inputs.device)
     return Sequences(inputs, frame.target(inputs[:, washout:], later), washout)

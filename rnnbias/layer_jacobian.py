@@ -48,7 +48,7 @@ def layer_jacobian(network: FNN, inputs: Tensor) -> Tensor:
             found["gain"][:, :, layer.units_at] = local * fed[:, None]
             local = local * network.gain[layer.units_at]
         if "bias" in found:
-            found["bias"][:, :, layer.rows_at] = pairs.difference(local, fan)
+            found["bias"][:, :, layer.biases_at] = pairs.difference(local, network.tied)
         folded = pairs.gather(local, fan)
         if "weights" in network.learn:
             found[f"weight_{k + 1}"] = folded[..., None] * below[:, None, None]

@@ -76,7 +76,7 @@ class Network(nn.Module, ABC):
         self.recipe = recipe or Recipe()
         self.learn = learn_set(learn, self.parts)
         self.activation = checks.choice("activation", activation, ACTIVATIONS)
-        self.fan = self.recipe.units_per_row
+        self.fan, self.tied = self.recipe.units_per_row, self.recipe.units_per_bias
 
     def hold(
         self, values: dict[str, tuple[str | None, Tensor]], device: torch.device | str, dtype: torch.dtype
@@ -95,6 +95,11 @@ class Network(nn.Module, ABC):
         """The names of the dimensions of everything that can learn."""
 
     @property
+    def bias_dims(self) -> tuple[str]:
+        """The dimension of what the biases learn."""
+        return ("row",) if self.tied == self.fan else ("unit",)
+
+    @property
     def learned(self) -> int:
         """How many numbers learn."""
         return sum(p.numel() for p in self.parameters())
@@ -102,7 +107,11 @@ class Network(nn.Module, ABC):
     @property
     def biases(self) -> Tensor:
         """The bias b of every unit (unit,): where it started plus what it learned."""
-        return pairs.share(self.start, self.fan) + pairs.oppose(self.bias, self.fan)
+        return self.shifted(self.bias)
+
+    def shifted(self, bias: Tensor) -> Tensor:
+        """The bias b of every unit (..., unit), were `bias` (..., row) learned."""
+        return pairs.share(self.start, self.fan) + pairs.oppose(bias, self.tied)
 
     @property
     def masks(self) -> Tensor:
@@ -148,9 +157,10 @@ class Network(nn.Module, ABC):
         widths = hidden_widths(settings["units"])
         inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=_MOST_UNITS)
         outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=_MOST_UNITS)
-        rows = [Recipe(**settings["recipe"]).rows(units) for units in widths]
+        recipe = Recipe(**settings["recipe"])
+        rows = [recipe.rows(units) for units in widths]
         shapes = {
-            "bias": {"bias": (sum(rows),)},
+            "bias": {"bias": (sum(widths) // recipe.units_per_bias,)},
             "gain": {"gain": (sum(widths),)},
             "mask": {"mask": (sum(widths),)},
             "readout": {"readout": (outputs, rows[-1])},
@@ -219,10 +229,6 @@ class RNN(Network):
     """
 
     parts = LEARNABLE
-    dims: ClassVar[dict[str, tuple[str, ...]]] = {
-        "recurrent": ("row", "unit"), "input": ("row", "input"), "readout": ("output", "row"), "bias": ("row",),
-        "gain": ("unit",), "mask": ("unit",), "initial": ("unit",),
-    }  # fmt: skip
 
     recurrent: Tensor
     input: Tensor
@@ -248,18 +254,25 @@ class RNN(Network):
         self.beta = checks.number("beta", beta, above=0)
 
         frozen = self.recipe.draw(units, inputs=inputs, outputs=outputs)
-        rows = self.recipe.rows(units)
         values = {
             "recurrent": ("weights", torch.from_numpy(frozen.recurrent)),
             "input": ("weights", torch.from_numpy(frozen.input)),
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, torch.from_numpy(frozen.bias)),
-            "bias": ("bias", torch.zeros(rows)),
+            "bias": ("bias", torch.zeros(units // self.tied)),
             "gain": ("gain", torch.ones(units)),
             "mask": ("mask", torch.ones(units)),
             "initial": ("initial", torch.zeros(units)),
         }
         self.hold(values, device, dtype)
+
+    @property
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        """See `Network.dims`."""
+        return {
+            "recurrent": ("row", "unit"), "input": ("row", "input"), "readout": ("output", "row"),
+            "bias": self.bias_dims, "gain": ("unit",), "mask": ("unit",), "initial": ("unit",),
+        }  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:
         """See `Network.to_dict`."""
@@ -281,9 +294,9 @@ class RNN(Network):
         fresh = self.beta * fired
         return drive, fresh - self.alpha * rate if self.alpha else fresh
 
-    def external(self, inputs: Tensor) -> Tensor:
-        """B x + b for inputs (..., input); returns (..., unit)."""
-        return pairs.share(inputs @ self.input.T, self.fan) + self.biases
+    def external(self, inputs: Tensor, biases: Tensor | None = None) -> Tensor:
+        """B x + b for inputs (..., input), with b = `biases` where they are given; returns (..., unit)."""
+        return pairs.share(inputs @ self.input.T, self.fan) + (self.biases if biases is None else biases)
 
     def forward(self, inputs: Tensor, rate: Tensor | None = None) -> Trace:
         """Run over inputs (trial, time, input), x_0 first, from `rate` (trial, unit) or r_0.

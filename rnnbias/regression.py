@@ -24,11 +24,11 @@ from rnnbias.samples import Samples, Target, read, read_points
 from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor, Ridge, Solver, choose
 from rnnbias.weights import Recipe
 from systems import checks
+from systems.functions import Function
 from systems.labels import Labelled, dataset
 
-__all__ = ["FunctionFit", "Scaling", "fit_function"]
+__all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
 
-_PATIENCE = 5  # records without a better held-out loss before a solver stops
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
 _ACTIVATION = "tanh"  # learns smooth functions best
 
@@ -72,8 +72,9 @@ def fit_function(
     seed : int
         Of the weights (it replaces the recipe's), the points drawn and the solver's minibatches.
     recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights. Default: the solver's own with inputs and layers at scale 1, and
-        independent units with readouts at scale 1 where more than biases and gains learn.
+        Scales, law and wiring of the frozen weights. Default: the solver's own with inputs and layers at scale 1. With
+        "relu" the readout has scale 10, because at a larger one the network is nearly linear in its biases and so
+        made of steps; where more than biases and gains learn, units are independent and the readout has scale 1.
     box : array (input, 2), optional
         (low, high) of each input, for a function of your own.
     samples : int
@@ -115,7 +116,7 @@ def fit_function(
     seed = checks.seed("seed", seed)
     if not isinstance(recipe, Recipe | None):
         raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    checks.choice("activation", activation or _ACTIVATION, ACTIVATIONS)
+    phi = _ACTIVATION if activation is None else checks.choice("activation", activation, ACTIVATIONS)
     samples = checks.whole("samples", samples, at_least=20, at_most=10**7)
     holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
     goal = checks.number("goal", goal, at_least=0)
@@ -124,21 +125,20 @@ def fit_function(
     if solver is not None:
         solver = choose(solver, parts)
     data = read(target, box=box, samples=samples, seed=seed)
-    solver = solver or _default_solver(parts, data, widths, seed)
-    recipe = replace(recipe or default_recipe(solver, parts), seed=seed)
+    solver = solver or default_solver(parts, data, widths, seed)
+    recipe = replace(recipe or default_recipe(solver, parts, phi), seed=seed)
 
     with warnings.catch_warnings():
         if activation is None:
             warnings.simplefilter("ignore", UserWarning)
         network = FNN(
-            widths, len(data.inputs), len(data.outputs), recipe=recipe, learn=parts,
-            activation=activation or _ACTIVATION, device=device,
+            widths, len(data.inputs), len(data.outputs), recipe=recipe, learn=parts, activation=phi, device=device,
         )  # fmt: skip
     kept, held = _split(len(data.x), holdout, seed)
     x, y = Scaling.of("x", data.x[kept], data.inputs), Scaling.of("y", data.y[kept], data.outputs)
     inputs, targets = x.standardise(data.x, network.start), y.standardise(data.y, network.start)
     train, tested = (Points(inputs[rows], targets[rows]) for rows in (kept, held))
-    monitor = Monitor(network, tested, _PATIENCE, progress=progress, goal=goal)
+    monitor = Monitor(network, tested, _patience(parts, phi), progress=progress, goal=goal)
     before = network.digests()
     solver.solve(network, train, monitor)
     if network.digests() != before:
@@ -155,10 +155,12 @@ def fit_function(
     )
 
 
-def default_recipe(solver: Solver, parts: tuple[str, ...]) -> Recipe:
+def default_recipe(solver: Solver, parts: tuple[str, ...], activation: str) -> Recipe:
     """The recipe that `fit_function` takes where none is given."""
     recipe = replace(solver.recipe, gain=1.0, input_scale=1.0)
-    return recipe if set(parts) <= {"bias", "gain"} else replace(recipe, wiring="independent", readout_scale=1.0)
+    if not set(parts) <= {"bias", "gain"}:
+        return replace(recipe, wiring="independent", readout_scale=1.0)
+    return replace(recipe, readout_scale=10.0) if activation == "relu" else recipe
 
 
 class Scaling(NamedTuple):
@@ -290,12 +292,12 @@ class FunctionFit(Fit):
     def score(self, test: Target, *, samples: int = 10000, seed: int = 1) -> xr.Dataset:
         """Errors on samples that the network has not seen.
 
-        `test` is anything that `fit_function` takes but a function without a box; functions are sampled with `seed`.
-        Returns a Dataset with `rmse`, `relative_error` (rmse over the standard deviation of the true values) and
-        `largest_error` over `output`, `nrmse` (the root mean square of the relative errors), and the count of learned
-        numbers in `attrs["learned"]`.
+        `test` is anything that `fit_function` takes; functions are sampled with `seed`, those of your own in the box
+        that was learned. Returns a Dataset with `rmse`, `relative_error` (rmse over the standard deviation of the true
+        values) and `largest_error` over `output`, `nrmse` (the root mean square of the relative errors), and the count
+        of learned numbers in `attrs["learned"]`.
         """
-        own = callable(test) and not hasattr(test, "box")
+        own = callable(test) and not isinstance(test, Function)
         data = read(test, box=self.samples.box if own else None, samples=samples, seed=seed)
         if (len(data.inputs), len(data.outputs)) != (self.network.inputs, self.network.outputs):
             raise ValueError(
@@ -316,8 +318,8 @@ class FunctionFit(Fit):
         return ds.assign_attrs(learned=self.network.learned)
 
 
-def _default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int], seed: int) -> Solver:
-    """See `fit_function`."""
+def default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int], seed: int) -> Solver:
+    """The solver that `fit_function` takes where none is given."""
     if parts == ("readout",):
         return Ridge()
     second = LevenbergMarquardt() if set(parts) <= {"bias", "gain"} else LevenbergMarquardt(iterations=200)
@@ -330,12 +332,19 @@ def _default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int]
             "inputs": len(data.inputs),
             "outputs": len(data.outputs),
             "learn": parts,
-            "recipe": default_recipe(second, parts).to_dict(),
+            "recipe": default_recipe(second, parts, _ACTIVATION).to_dict(),
         }
     )
     learned, residuals = sum(math.prod(shape) for shape in shapes.values()), data.y.size
     heavy = residuals * learned * min(residuals, learned) > _MOST_WORK or 8 * residuals * learned > second.memory
     return first if heavy else second
+
+
+def _patience(parts: tuple[str, ...], activation: str) -> int:
+    """How many records without a better held-out loss end learning: few where the network is nearly linear in it."""
+    if not set(parts) <= {"bias", "gain"}:
+        return 20
+    return 10 if activation == "relu" else 4
 
 
 def _split(samples: int, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from systems import checks
 __all__ = ["LAWS", "WIRINGS", "Frozen", "FrozenLayers", "Recipe", "digest"]
 
 LAWS = ("gaussian", "uniform", "ternary", "dale")
-WIRINGS = ("push-pull", "independent")
+WIRINGS = ("push-pull", "twins", "independent")
 _SCALES = ("gain", "input_scale", "bias_scale", "readout_scale")
 _DENSITY = 0.1  # fraction of non-zero entries under the ternary law
 _EXCITATORY = 0.8  # fraction of excitatory columns under the dale law
@@ -24,7 +24,7 @@ class Frozen(NamedTuple):
     """The frozen arrays of one network: `recurrent` W (row, unit), `input` B (row, input), `readout` C
     (output, row) and `bias` (row,), where the biases start.
 
-    A row stands for one unit or, under push-pull wiring, for a pair of them.
+    A row stands for one unit or, under push-pull and twins wiring, for a pair of them.
     """
 
     recurrent: np.ndarray
@@ -62,7 +62,8 @@ class Recipe:
     same rows of W and B, the same starting bias and opposite columns of C; one learned number moves the two
     biases apart, b_2k = b + z_k and b_2k+1 = b - z_k. The network starts at output zero, and while z is small its
     output is linear in the learned numbers, however large the readout: a large readout keeps z small, and that is
-    what lets a second-order solver reach in a few steps what independent units do not reach at all.
+    what lets a second-order solver reach in a few steps what independent units do not reach at all. "twins" are the
+    same pairs, but each unit learns a bias of its own: twice the numbers, and still output zero at the start.
 
     A feedforward network has B as the weights of its first layer, and in every later one a W of its own whose sd is
     `gain / sqrt(units of the layer before)`.
@@ -95,14 +96,19 @@ class Recipe:
 
     @property
     def units_per_row(self) -> int:
-        """How many units share one row of W and B: 2 under push-pull wiring, else 1."""
+        """How many units share one row of W and B: 1 under independent wiring, else 2."""
+        return 1 if self.wiring == "independent" else 2
+
+    @property
+    def units_per_bias(self) -> int:
+        """How many units one learned number of a bias moves: 2 under push-pull wiring, else 1."""
         return 2 if self.wiring == "push-pull" else 1
 
     def rows(self, units: int, name: str = "units") -> int:
         """How many rows serve so many units; raises ValueError, naming the argument, where that is no whole number."""
         rows, odd = divmod(units, self.units_per_row)
         if odd:
-            raise ValueError(f"{name} must be even under push-pull wiring, got {units}")
+            raise ValueError(f"{name} must be even under {self.wiring} wiring, got {units}")
         return rows
 
     def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:

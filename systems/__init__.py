@@ -1,6 +1,8 @@
-"""Target dynamical systems, each as data: vector field, parameters, units, time scales, reference.
+"""What is to be imitated or controlled: dynamical systems, and limbs that reach. Nothing here knows of networks.
 
-    get, available      a system by name; what there is
+Dynamical systems, each as data: vector field, parameters, units, time scales, reference
+
+    get, available      a system by name; what there is of everything
     System, box         make your own; a rule for its starts
     chaos               lorenz63, rossler, lorenz96, thomas, halvorsen, chen, aizawa, duffing
     pendulum            double_pendulum
@@ -9,7 +11,15 @@
     oscillators         cosine, stuart_landau, van_der_pol, fitzhugh_nagumo, brusselator
     curves              lissajous, figure_eight, and outline for curves of your own
     catalogue           the flows of the dysts package
+    functions           static targets in a room of their own: functions.get, functions.available
     measure             lyapunov, period: time scales measured, for parameters of your own
+
+Reaching, in metres, seconds and newtons
+
+    plants              point, arm and other limbs, differentiable: plants.get(name)
+    reaching            CentreOut, RandomReach: tasks; Session: a task on a plant
+    loads               CurlField, VisuomotorRotation and others: what a task does to the hand and the sight of it
+    losses              named terms that add and scale
 
 >>> import systems
 >>> data = systems.get("lorenz63", rho=35.0).simulate(trials=2, duration=1.0, seed=3)
@@ -19,10 +29,36 @@
 
 from __future__ import annotations
 
-from systems import catalogue, chaos, checks, curves, delay, measure, oscillators, pendulum, spatial
+from systems import (
+    catalogue,
+    chaos,
+    checks,
+    curves,
+    delay,
+    functions,
+    loads,
+    losses,
+    measure,
+    oscillators,
+    pendulum,
+    plants,
+    reaching,
+    spatial,
+)
 from systems.base import System, box
 
-__all__ = ["System", "available", "box", "get", "measure"]
+__all__ = [
+    "System",
+    "available",
+    "box",
+    "functions",
+    "get",
+    "loads",
+    "losses",
+    "measure",
+    "plants",
+    "reaching",
+]
 
 _BUILT_IN = {
     make.__name__: make
@@ -51,10 +87,20 @@ def get(name: str, **parameters: float) -> System:
     return _BUILT_IN[checks.choice("name", name, _BUILT_IN)](**parameters)
 
 
-def available() -> dict[str, str]:
-    """Return one line about every built-in system, by name.
+def available(kind: str = "system") -> dict[str, str]:
+    """Return one line about everything built in that is of this kind, by name.
+
+    `kind` is "system" (for `get`), "plant" (for `plants.get`), or "task" or "load" (of reaching).
 
     >>> available()["cosine"]
     'A cosine and its sine: the harmonic oscillator'
+    >>> list(available("task"))
+    ['centre-out', 'random']
     """
-    return {name: make().description for name, make in _BUILT_IN.items()}
+    kinds = {
+        "system": lambda: {name: make().description for name, make in _BUILT_IN.items()},
+        "plant": plants.available,
+        "task": lambda: {name: task.description for name, task in reaching.TASKS.items()},
+        "load": lambda: {name: load.description for name, load in loads.LOADS.items()},
+    }
+    return kinds[checks.choice("kind", kind, kinds)]()

@@ -145,8 +145,12 @@ def get(name: str, data: str | Path | None = None) -> Images:
             return read(folder)
         if (folder / name).is_dir():
             return read(folder / name)
-    options = available(data)
-    checks.choice("name", name, options)
+    try:
+        checks.choice("name", name, available(data))
+    except ValueError as error:
+        where = "the argument data" if folder is None else str(folder)
+        online = f", and fetch({name!r}) downloads it" if name in _OPENML else ""
+        raise ValueError(f"{error}; a folder of MNIST-format files goes to {where} or to ${FOLDER}{online}") from None
     raise FileNotFoundError(f"data set {name!r} must be a folder in {str(folder)!r}")
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,6 +32,8 @@ class Load:
     Positions are in metres, velocities in m/s, forces in N, each (trial, 2). `start` and `target` are those of the
     trial; the straight path is the line through them.
     """
+
+    description: ClassVar[str] = "Nothing"
 
     def force(self, position: Tensor, velocity: Tensor, start: Tensor, target: Tensor) -> Tensor:
         """The force on the hand."""
@@ -71,6 +74,8 @@ class CurlField(Load):
     tensor([[15., -0.]])
     """
 
+    description: ClassVar[str] = "A force across the velocity"
+
     strength: float = 15.0
 
     def __post_init__(self) -> None:
@@ -85,6 +90,8 @@ class CurlField(Load):
 @dataclass(frozen=True)
 class ConstantField(Load):
     """F = (x, y): the same force (N) everywhere and always."""
+
+    description: ClassVar[str] = "A force that is always the same"
 
     x: float = 0.0
     y: float = 0.0
@@ -105,6 +112,8 @@ class DivergentField(Load):
     `stiffness` is k (N/m). Burdet et al. 2001, Nature 414, 446-449.
     """
 
+    description: ClassVar[str] = "A force away from the straight path"
+
     stiffness: float = 50.0
 
     def __post_init__(self) -> None:
@@ -123,6 +132,8 @@ class ForceChannel(Load):
     the channel replaces (Scheidt et al. 2000, J. Neurophysiol. 84, 853-862). An explicit step of dt needs
     k dt < c < 2 m / dt + k dt / 2.
     """
+
+    description: ClassVar[str] = "A stiff channel along the straight path"
 
     stiffness: float = 2000.0
     damping: float = 50.0
@@ -147,6 +158,8 @@ class VisuomotorRotation(Load):
     tensor([[0., 1.]])
     """
 
+    description: ClassVar[str] = "The seen hand is turned about the start"
+
     degrees: float = 30.0
 
     def __post_init__(self) -> None:
@@ -161,6 +174,8 @@ class VisuomotorRotation(Load):
 @dataclass(frozen=True)
 class VisuomotorGain(Load):
     """The seen hand is `factor` times as far from the start as the true one."""
+
+    description: ClassVar[str] = "The seen hand is nearer to or farther from the start"
 
     factor: float = 1.5
 

@@ -1,8 +1,11 @@
 """Losses of reaching: named terms that add and scale, and the residuals whose mean square they are.
 
-POSITION        the hand as seen, from the target, at the end         VELOCITY, FORCE   of the hand, at the end
-WAIT            hand and velocity before the go cue                    PATH             displacement across the straight path
-EFFORT          the commands                                           ACTIVITY         the rates of the network
+POSITION            the hand as seen, from the target, at the end
+VELOCITY, FORCE     of the hand, at the end
+WAIT                hand and velocity before the go cue
+PATH                displacement across the straight path
+EFFORT              the commands
+ACTIVITY            the rates of the network
 """
 
 from __future__ import annotations
@@ -38,10 +41,10 @@ class Loss:
         effort      |u|^2 / command^2             at 10 instants of the movement, evenly spaced
         activity    |r|^2                         "
 
-    where |.|^2 is a mean over components. The thirds make position + velocity + force a mean over the six components of the
-    final state. Scales matter: in plain SI units, a hand that stands still 7 cm from its target scores 0.0049 and is already
-    below 0.005, where Williams et al. (ICLR 2025) stop; by the scales here, which are those of apayeur/pytorch-bmi-model,
-    it scores 8.17, and 0.005 is 1.7 mm. The weights 1, 0.2 and 0.04 are theirs.
+    where |.|^2 is a mean over components. The thirds make position + velocity + force a mean over the six components of
+    the final state. Scales matter: in plain SI units, a hand that stands still 7 cm from its target scores 0.0049 and
+    is already below 0.005, where Williams et al. (ICLR 2025) stop; by the scales here, which are those of
+    apayeur/pytorch-bmi-model, it scores 8.17, and 0.005 is 1.7 mm. The weights 1, 0.2 and 0.04 are those of the paper.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Reaching: tasks for a hand, and the sessions in which a controller and a plant meet them.
 
-CentreOut       from the centre to targets on a circle
-RandomReach     from anywhere to anywhere in a square
+centre-out      from the centre to targets on a circle                          `CentreOut`
+random          from anywhere to anywhere in a square                           `RandomReach`
 Session         a task on a plant: runs a controller and returns the movement
 
 A controller is any function (inputs, memory) -> (command, memory); its memory is None before the first step.
@@ -49,14 +49,14 @@ class Reaching(ABC):
     hold : float
         How long before the end the hand should be on the target (s); 0: at the last sample.
     sees : str
-        What the controller sees: "target", the target alone; "hand", the hand from the target, and its velocity; "both",
-        the target, the hand and its velocity. Positions are seen and in units of `distance`; velocities are felt, and in
-        units of the peak speed of a minimum-jerk reach.
+        What the controller sees: "target", the target alone; "hand", the hand from the target, and its velocity;
+        "both", the target, the hand and its velocity. Positions are seen and in units of `distance`; velocities are
+        felt, and in units of the peak speed of a minimum-jerk reach.
     vision_delay, proprioception_delay : float
         Age of the positions and of the velocities (s), a whole number of steps of the plant.
     vision_noise, proprioception_noise, motor_noise : float
-        Standard deviation of Gaussian noise on every position seen (m), velocity felt (m/s) and command (the plant's unit);
-        every trial, time, component and channel has its own draw.
+        Standard deviation of Gaussian noise on every position seen (m), velocity felt (m/s) and command (the plant's
+        unit); every trial, time, component and channel has its own draw.
     repeats : int
         Trials for each pair of start and target, which differ in their noise.
     seed : int
@@ -109,8 +109,9 @@ class Reaching(ABC):
         """Starts and targets, each (count, 2), that differ from those of `reaches`; always the same ones."""
 
     def to_dict(self) -> dict[str, object]:
-        """Class and parameters, as plain numbers and strings; `from_dict` rebuilds it."""
-        return {"task": type(self).__name__, **asdict(self), "load": self.load.to_dict()}
+        """Name and parameters, as plain numbers and strings; `from_dict` rebuilds it."""
+        name = next(name for name, kind in TASKS.items() if kind is type(self))
+        return {"task": name, **asdict(self), "load": self.load.to_dict()}
 
     @staticmethod
     def from_dict(settings: dict[str, object]) -> Reaching:
@@ -285,43 +286,42 @@ class Session:
 
     def run(self, controller: Controller) -> Movement:
         """Let `controller` reach; differentiable wherever it is."""
-        task, load = self.task, self.task.load
-        state, memory = self.plant.rest(self.start), None
-        hand = self.plant.hand(state)
-        views, felt = [load.view(hand.position, self.start)], [hand.velocity]
-        states, commands, inputs = [], [], []
+        load, watched = self.task.load, self.task.sees != "target"
 
         def outside(position: Tensor, velocity: Tensor) -> Tensor:
             return load.force(position, velocity, self.start, self.target)
 
         external = () if load.forceless else (outside,)
+        state, memory = self.plant.rest(self.start), None
+        views, felt = [self.start], [torch.zeros_like(self.start)]
+        states, memories, commands, inputs = [], [], [], []
         for t in range(self.steps):
-            view = self._noisy("vision", t, views[max(0, t - self._vision)])
-            feel = self._noisy("proprioception", t, felt[max(0, t - self._proprioception)])
-            inputs.append(self._inputs(t, view, feel))
+            inputs.append(self._inputs(t, views, felt))
             command, memory = controller(inputs[-1], memory)
             state = self.plant.step(state, self._noisy("motor", t, command), *external)
-            hand = self.plant.hand(state)
-            views.append(load.view(hand.position, self.start))
-            felt.append(hand.velocity)
-            states.append((state, memory))
+            if watched:
+                hand = self.plant.hand(state)
+                views.append(load.view(hand.position, self.start))
+                felt.append(hand.velocity)
+            states.append(state)
+            memories.append(memory)
             commands.append(command)
-        states, memories = zip(*states, strict=True)
         state = torch.stack(states, 1)
         hand = self.plant.hand(state)
-        return Movement(
-            *hand, torch.stack(views[1:], 1), torch.stack(commands, 1), torch.stack(inputs, 1), state, list(memories)
-        )
+        seen = load.view(hand.position, self.start[:, None])
+        return Movement(*hand, seen, torch.stack(commands, 1), torch.stack(inputs, 1), state, memories)
 
-    def _inputs(self, t: int, view: Tensor, feel: Tensor) -> Tensor:
+    def _inputs(self, t: int, views: list[Tensor], felt: list[Tensor]) -> Tensor:
+        """What the controller sees before step t, of all that there was to see and to feel."""
         length, speed = self.task.distance, _PEAK * self.task.distance / self.task.duration
-        seen = {
-            "target": (self.target / length,),
-            "hand": ((view - self.target) / length, feel / speed),
-            "both": (self.target / length, view / length, feel / speed),
-        }[self.task.sees]
-        cue = [view.new_full((len(view), 1), float(t >= self.go))] if self.go else []
-        return torch.cat([*seen, *cue], 1)
+        given = [] if self.task.sees == "hand" else [self.target / length]
+        if self.task.sees != "target":
+            view = self._noisy("vision", t, views[max(0, t - self._vision)])
+            feel = self._noisy("proprioception", t, felt[max(0, t - self._proprioception)])
+            from_ = self.target if self.task.sees == "hand" else 0.0
+            given += [(view - from_) / length, feel / speed]
+        cue = [self.start.new_full((len(self), 1), float(t >= self.go))] if self.go else []
+        return torch.cat([*given, *cue], 1)
 
     def _noisy(self, channel: str, t: int, value: Tensor) -> Tensor:
         noise = self._noise[channel]
@@ -342,5 +342,5 @@ class Session:
         return steps
 
 
-#: Tasks by class name.
-TASKS: dict[str, type[Reaching]] = {kind.__name__: kind for kind in (CentreOut, RandomReach)}
+#: Tasks by name.
+TASKS: dict[str, type[Reaching]] = {"centre-out": CentreOut, "random": RandomReach}

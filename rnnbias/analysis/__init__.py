@@ -7,7 +7,7 @@ attractors      long runs: `return_map`, `power_spectrum`, `floors`
 dimension       subspaces: `principal_components`, `alignment`
 biases          what was learned: `bias_histogram`, `bias_distance`, `unit_activity`, `interpolate`
 surgery         which units matter: `transplant`, `lesion`
-organisation    how units organise by task: `clusters`, `correlation`, `switching`, `agreement`
+organisation    how units organise by task: `task_variance`, `clusters`, `correlation`, `switching`, `agreement`
 """
 
 from rnnbias.analysis.attractors import floors, power_spectrum, return_map
@@ -16,7 +16,7 @@ from rnnbias.analysis.dimension import alignment, principal_components
 from rnnbias.analysis.fixed_points import fixed_points, with_input
 from rnnbias.analysis.jacobians import before_after, eigenvalues, jacobians, untrained
 from rnnbias.analysis.lyapunov import kaplan_yorke, lyapunov_spectrum, system_spectrum
-from rnnbias.analysis.organisation import agreement, clusters, correlation, switching
+from rnnbias.analysis.organisation import agreement, clusters, correlation, switching, task_variance
 from rnnbias.analysis.surgery import lesion, transplant
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "return_map",
     "switching",
     "system_spectrum",
+    "task_variance",
     "transplant",
     "unit_activity",
     "untrained",

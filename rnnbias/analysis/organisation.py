@@ -11,21 +11,64 @@ Each takes and returns labelled Datasets over `task` and `unit`, and knows nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import xarray as xr
-from scipy.cluster.vq import kmeans2
+from scipy.cluster.vq import ClusterError, kmeans2
+from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from scipy.stats import rankdata
 
 from systems import checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["agreement", "clusters", "correlation", "switching"]
+__all__ = ["agreement", "clusters", "correlation", "switching", "task_variance"]
 
-_STARTS = 20  # of K-means
+_STARTS = 10  # of K-means
+_ENOUGH = 2000  # units, drawn from the active ones, by which K is chosen
 _ACTIVE = 1e-3  # summed variance above which a unit takes part (Yang et al. 2019)
+
+
+def task_variance(rates: Mapping[str, Iterable[np.ndarray]]) -> xr.Dataset:
+    """The variance of each unit's rate over the samples of each task, and how often the unit is on.
+
+    Parameters
+    ----------
+    rates : mapping of str to iterable of array (sample, unit) or (sample, time, unit)
+        For each task its samples, in blocks of any size: what `ClassFit.rates` yields, or a list of one array. Where
+        there are times, the variance over samples is averaged over them (Yang et al. 2019).
+
+    Returns
+    -------
+    Dataset with `variance`, `mean` and `on` (task, unit): variance and mean of the rate, and the fraction of samples
+    for which it is above zero.
+
+    Raises ValueError, naming the task, for no tasks or samples, NaN, and blocks or tasks whose units differ.
+
+    >>> found = task_variance({"a": [np.array([[0.0, 1.0], [2.0, 1.0]])], "b": [np.zeros((3, 2))]})
+    >>> found.variance.values.tolist(), found.on.sel(task="a").values.tolist()
+    ([[1.0, 0.0], [0.0, 0.0]], [0.5, 1.0])
+    """
+    found = {str(task): _moments(f"rates of task {str(task)!r}", blocks) for task, blocks in rates.items()}
+    if not found:
+        raise ValueError("rates must have at least one task, got none")
+    counts = {len(row[0]) for row in found.values()}
+    if len(counts) > 1:
+        raise ValueError(f"rates must have the same units in all tasks, got {sorted(counts)} units")
+    variance, mean, on = (np.stack(rows) for rows in zip(*found.values(), strict=True))
+    both = ("task", "unit")
+    return dataset(
+        {
+            "variance": Labelled(both, variance, "1", "variance of the rate over samples"),
+            "mean": Labelled(both, mean, "1", "mean rate"),
+            "on": Labelled(both, on, "1", "fraction of samples with a rate above zero"),
+        },
+        {"task": Labelled("task", list(found), "1", "task")},
+        title="task variance",
+        config={"seed": 0},
+        references="Yang et al. 2019, Nature Neuroscience 22, 297",
+    )
 
 
 def clusters(
@@ -45,7 +88,7 @@ def clusters(
     most : int
         Largest K tried.
     folds : int
-        Of the cross-validation over units.
+        Of the cross-validation over units; K is chosen by 2,000 of them, drawn at random, where there are more.
     active : float
         Units whose variances sum to no more than this take no part.
     seed : int
@@ -75,13 +118,13 @@ def clusters(
     points = (values / np.maximum(values.max(0), 1e-300))[:, awake].T
     rng = np.random.default_rng(np.random.SeedSequence(checks.seed("seed", seed)))
     counts = np.arange(2, most + 1)
-    fold = rng.permutation(np.arange(len(points)) % folds)
-    score = np.array([_likelihoods(points, fold, k, rng) for k in counts])
+    some = points[rng.permutation(len(points))[:_ENOUGH]]
+    fold = np.arange(len(some)) % folds
+    score = np.array([_likelihoods(some, fold, k, rng) for k in counts])
     mean, error = score.mean(1), score.std(1, ddof=1) / np.sqrt(folds)
     chosen = int(counts[np.argmax(mean >= mean.max() - error[mean.argmax()])])
-    found = [_kmeans(points, k, rng) for k in counts]
-    silhouette = [_silhouette(points, label, rng) for _, label in found]
-    centroid, label = found[chosen - 2]
+    silhouette = [_silhouette(some, _kmeans(some, k, rng)[1]) for k in counts]
+    centroid, label = _kmeans(points, chosen, rng)
     order = np.lexsort((-centroid.max(1), centroid.argmax(1)))
     cluster = np.full(values.shape[1], -1)
     cluster[awake] = np.argsort(order)[label]
@@ -231,6 +274,27 @@ def agreement(variance: xr.DataArray) -> xr.DataArray:
     )
 
 
+def _moments(name: str, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Variance, mean and fraction above zero of each unit, in one pass (Chan, Golub & LeVeque 1983)."""
+    count, mean, square, on = 0, 0.0, 0.0, 0.0
+    for block in blocks:
+        values = checks.array(name, block)
+        if values.ndim < 2 or (count and values.shape[1:] != mean.shape):
+            raise ValueError(f"{name} must be blocks (sample, unit) of the same units, got shape {values.shape}")
+        added = len(values)
+        if not added:
+            continue
+        middle = values.mean(0)
+        away = middle - mean
+        square = square + ((values - middle) ** 2).sum(0) + away**2 * (count * added / (count + added))
+        mean, on = mean + away * (added / (count + added)), on + (values > 0).sum(0)
+        count += added
+    if not count:
+        raise ValueError(f"{name} must have at least one sample, got none")
+    times = tuple(range(mean.ndim - 1))
+    return tuple(part.mean(times) if times else part for part in (square / count, mean, on / count))
+
+
 def _read(name: str, data: xr.DataArray) -> tuple[list[str], np.ndarray]:
     if not isinstance(data, xr.DataArray) or set(data.dims) != {"task", "unit"}:
         raise ValueError(f"{name} must be a DataArray (task, unit), got {getattr(data, 'dims', type(data).__name__)}")
@@ -241,17 +305,20 @@ def _read(name: str, data: xr.DataArray) -> tuple[list[str], np.ndarray]:
 def _kmeans(points: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Centroids (cluster, task) and labels of the best of several starts; no cluster is empty."""
     best, least = None, np.inf
-    for _ in range(_STARTS):
-        centroid, label = kmeans2(points, count, minit="++", rng=rng, missing="warn")
+    for _ in range(_STARTS if len(np.unique(points, axis=0)) >= count else 0):
+        try:
+            centroid, label = kmeans2(points, count, minit="++", rng=rng, missing="raise")
+        except ClusterError:  # an empty one
+            continue
         loss = ((points - centroid[label]) ** 2).sum()
-        if loss < least and len(np.unique(label)) == count:
+        if loss < least:
             best, least = (centroid, label), loss
     if best is None:
         raise ValueError(f"variance must have at least {count} units that differ, or give a smaller most")
     return best
 
 
-def _likelihoods(points: np.ndarray, fold: np.ndarray, count: int, rng: np.random.Generator) -> Iterator[float]:
+def _likelihoods(points: np.ndarray, fold: np.ndarray, count: int, rng: np.random.Generator) -> list[float]:
     """Mean log-likelihood of each fold under a mixture of spherical Gaussians of one width, fitted to the others."""
     out = []
     for k in range(fold.max() + 1):
@@ -259,25 +326,22 @@ def _likelihoods(points: np.ndarray, fold: np.ndarray, count: int, rng: np.rando
         centroid, label = _kmeans(train, count, rng)
         width = max(((train - centroid[label]) ** 2).mean(), 1e-12)
         weight = np.bincount(label, minlength=count) / len(train)
-        away = ((test[:, None] - centroid) ** 2).sum(2)
+        away = cdist(test, centroid, "sqeuclidean")
         log = np.log(weight) - away / (2 * width) - 0.5 * points.shape[1] * np.log(2 * np.pi * width)
         out.append(logsumexp(log, axis=1).mean())
     return out
 
 
-def _silhouette(points: np.ndarray, label: np.ndarray, rng: np.random.Generator, most: int = 1000) -> float:
-    """Mean silhouette (Rousseeuw 1987) of at most `most` units."""
-    some = rng.permutation(len(points))[:most]
-    points, label = points[some], label[some]
+def _silhouette(points: np.ndarray, label: np.ndarray) -> float:
+    """Mean silhouette (Rousseeuw 1987)."""
     count = label.max() + 1
-    away = np.sqrt(np.maximum(((points[:, None] - points[None]) ** 2).sum(2), 0))
-    size = np.bincount(label, minlength=count)
+    away = cdist(points, points)
+    size = np.bincount(label)
     total = np.stack([away[:, label == k].sum(1) for k in range(count)], 1)
     mine = np.arange(len(points)), label
     inside = total[mine] / np.maximum(size[label] - 1, 1)
-    mean = total / np.maximum(size, 1)
+    mean = total / size
     mean[mine] = np.inf
-    mean[:, size == 0] = np.inf
     near = mean.min(1)
     value = np.where(size[label] > 1, (near - inside) / np.maximum(np.maximum(near, inside), 1e-300), 0.0)
     return float(value.mean())

@@ -24,9 +24,12 @@ standard deviation of the **training** data for each state, and it serves foreca
 forecast may hold NaN or infinity: that is a failure and it is scored as one, never dropped. Anything else
 that is not finite is refused, as are labels that do not agree.
 
+Reaches, as `ReachFit.reach` returns them, are measured by :mod:`rnnbias.metrics.reaching`.
+
 Report D_stsp and D_H together: a shuffled truth has D_stsp = 0 and a half-amplitude copy has D_H = 0.
 """
 
+from rnnbias.metrics import reaching
 from rnnbias.metrics.attractors import mixture_divergence, state_space_divergence
 from rnnbias.metrics.cycles import amplitude, cycle_error, period
 from rnnbias.metrics.exponents import largest_exponent
@@ -44,6 +47,7 @@ __all__ = [
     "mixture_divergence",
     "nrmse",
     "period",
+    "reaching",
     "spectral_distance",
     "state_space_divergence",
     "valid_time",

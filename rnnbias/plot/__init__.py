@@ -1,14 +1,21 @@
 """Figures from labelled results: one function a figure, the words on the axes from the data's own attributes.
 
+approximation   `error_against_count`, `width_against_error`
 forecasting     `traces`, `attractors`, `valid_time`
+reaching        `hand_paths`, `speed_profiles`, `loss_terms`, `adaptation`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
 learning        `learning_curve`, `bias_histogram`, `interpolation`
+oscillation     `free_runs`, `gain_sweep`
+classification  `accuracy_against`
+organisation    `task_clusters`, `bias_correlations`, `unit_agreement`
 
 Each draws on the axes given, or on new ones, and returns them; nothing global changes. Colours are those of
 Okabe and Ito (2008), which colour-blind readers tell apart.
 """
 
+from rnnbias.plot.approximation import error_against_count, width_against_error
+from rnnbias.plot.classification import accuracy_against
 from rnnbias.plot.dynamics import (
     convergence,
     eigenvalue_cloud,
@@ -20,19 +27,34 @@ from rnnbias.plot.dynamics import (
 )
 from rnnbias.plot.forecasting import attractors, traces, valid_time
 from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
+from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
+from rnnbias.plot.oscillation import free_runs, gain_sweep
+from rnnbias.plot.reaching import adaptation, hand_paths, loss_terms, speed_profiles
 
 __all__ = [
+    "accuracy_against",
+    "adaptation",
     "attractors",
+    "bias_correlations",
     "bias_histogram",
     "convergence",
     "eigenvalue_cloud",
+    "error_against_count",
     "exponents",
     "fixed_points",
+    "free_runs",
+    "gain_sweep",
+    "hand_paths",
     "interpolation",
     "learning_curve",
+    "loss_terms",
     "power_spectrum",
     "return_map",
+    "speed_profiles",
+    "task_clusters",
     "time_in",
     "traces",
+    "unit_agreement",
     "valid_time",
+    "width_against_error",
 ]

@@ -2,6 +2,7 @@
 
 =====================  =============================  ===========================================
 `LevenbergMarquardt`   biases, gains, starting rates  second order; seconds; the default for biases
+`GaussNewton`          biases, gains, starting rates  second order, in short steps; for free runs
 `Adam`                 anything                       first order; the paper's solver
 `Ridge`                readout                        linear least squares by SVD
 =====================  =============================  ===========================================
@@ -9,15 +10,21 @@
 
 from rnnbias.solvers.adam import Adam
 from rnnbias.solvers.base import Solver
+from rnnbias.solvers.gauss_newton import GaussNewton
 from rnnbias.solvers.levenberg_marquardt import LevenbergMarquardt
 from rnnbias.solvers.monitor import Monitor
 from rnnbias.solvers.ridge import Ridge
 from systems import checks
 
-__all__ = ["SOLVERS", "Adam", "LevenbergMarquardt", "Monitor", "Ridge", "Solver", "choose"]
+__all__ = ["SOLVERS", "Adam", "GaussNewton", "LevenbergMarquardt", "Monitor", "Ridge", "Solver", "choose"]
 
 #: Solvers by the names that `solver=` takes.
-SOLVERS: dict[str, type[Solver]] = {"levenberg-marquardt": LevenbergMarquardt, "adam": Adam, "ridge": Ridge}
+SOLVERS: dict[str, type[Solver]] = {
+    "levenberg-marquardt": LevenbergMarquardt,
+    "gauss-newton": GaussNewton,
+    "adam": Adam,
+    "ridge": Ridge,
+}
 
 
 def choose(solver: Solver | str | None, learn: tuple[str, ...]) -> Solver:

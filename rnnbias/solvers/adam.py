@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rnnbias.examples import Examples
 from rnnbias.solvers.base import Solver
@@ -21,58 +23,107 @@ __all__ = ["Adam"]
 class Adam(Solver):
     """Stochastic gradient descent with adaptive moments (Kingma & Ba, ICLR 2015).
 
+    Minibatches are taken from one shuffle of the trials after the other, so that a pass uses each trial once.
+
     Parameters
     ----------
     iterations : int
         Gradient steps.
     rate : float
-        Learning rate; falls to a hundredth along a cosine.
+        Learning rate.
     batch : int
         Trials in a minibatch.
     every : int
-        Steps between records (held-out loss and valid time).
-    clip : float
-        Largest gradient norm.
+        Steps between records (held-out loss and what else is measured).
+    clip : float or None
+        Largest gradient norm; None: none.
     seed : int
-        Of the minibatches.
+        Of the shuffles.
+    epochs : int or None
+        Passes through the trials; where given they replace `iterations` and `every`: a record follows each pass.
+    decay : str
+        "cosine": the rate falls to a hundredth along a cosine; "none": it stays.
+    steepness : (float, float) or None
+        How masks learn. None: as a step function all along (straight-through, see `Network`). Two numbers: as
+        sigmoid(s number) with s rising from the first to the second by equal ratios, and as a step function in every
+        record and in the end (Williams et al. 2025, Section 2.3).
     """
 
     iterations: int = 1000
     rate: float = 3e-3
     batch: int = 8
     every: int = 50
-    clip: float = 1.0
+    clip: float | None = 1.0
     seed: int = 0
+    epochs: int | None = None
+    decay: str = "cosine"
+    steepness: tuple[float, float] | None = None
     recipe: ClassVar[Recipe] = Recipe(wiring="independent", gain=0.9, input_scale=0.3, readout_scale=5.0)
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch", "every"):
             checks.whole(name, getattr(self, name), at_least=1)
         checks.number("rate", self.rate, above=0)
-        checks.number("clip", self.clip, above=0)
+        checks.choice("decay", self.decay, ("cosine", "none"))
         checks.seed("seed", self.seed)
+        if self.clip is not None:
+            checks.number("clip", self.clip, above=0)
+        if self.epochs is not None:
+            checks.whole("epochs", self.epochs, at_least=1)
+        if self.steepness is not None:
+            first, last = checks.array("steepness", self.steepness, shape=(2,)).tolist()
+            object.__setattr__(self, "steepness", (checks.number("steepness", first, above=0), last))
+            checks.number("steepness", last, above=0)
 
     def check(self, learn: tuple[str, ...]) -> None:
         """Adam learns anything."""
 
     def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
         """Descend; the best record on held-out data is kept."""
-        chooser = torch.Generator().manual_seed(self.seed)
+        a_pass = -(-len(train) // self.batch)
+        steps, every = (self.iterations, self.every) if self.epochs is None else (self.epochs * a_pass, a_pass)
         parameters = list(network.parameters())
         optimiser = torch.optim.Adam(parameters, lr=self.rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, self.iterations, self.rate / 100)
+        lowest = self.rate / 100 if self.decay == "cosine" else self.rate
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, lowest)
         total, count = 0.0, 0
-        with monitor.watch(self.iterations):
-            for step in range(1, self.iterations + 1):
-                chosen = torch.randperm(len(train), generator=chooser)[: self.batch]
+        with monitor.watch(steps), _step_functions_after(network):
+            for step, chosen in enumerate(self._minibatches(len(train), steps), 1):
+                network.steepness = self._sharpness((step - 1) / max(1, steps - 1))
                 optimiser.zero_grad()
-                loss = train.part(chosen).residual(network).square().mean()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+                cost = train.part(chosen).cost(network)
+                cost.backward()
+                if self.clip is not None:
+                    torch.nn.utils.clip_grad_norm_(parameters, self.clip)
                 optimiser.step()
                 schedule.step()
-                total, count = total + loss.item(), count + 1
-                if step % self.every == 0 or step == self.iterations:
+                total, count = total + cost.item(), count + 1
+                if step % every == 0 or step == steps:
+                    network.steepness = None
                     if monitor.record(step, total / count):
                         break
                     total, count = 0.0, 0
+
+    def _minibatches(self, trials: int, steps: int) -> Iterator[Tensor]:
+        """Indices of the trials of each step."""
+        chooser = torch.Generator().manual_seed(self.seed)
+        while steps > 0:
+            some = torch.randperm(trials, generator=chooser).split(self.batch)[:steps]
+            yield from some
+            steps -= len(some)
+
+    def _sharpness(self, done: float) -> float | None:
+        """Steepness of the masks when a fraction of the steps is done."""
+        if self.steepness is None:
+            return None
+        first, last = self.steepness
+        return first * (last / first) ** done
+
+
+@contextmanager
+def _step_functions_after(network: nn.Module) -> Iterator[None]:
+    """Leave the masks as step functions, whatever happens."""
+    try:
+        yield
+    finally:
+        network.steepness = None

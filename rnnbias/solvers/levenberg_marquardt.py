@@ -35,7 +35,8 @@ class LevenbergMarquardt(Solver):
         s(mu) = -V S / (S^2 + mu^2) U^T e,
 
     costs only a pass through the network to try. Dampings are tried a decade apart, downwards from the last
-    one while the loss falls and upwards while it does not; the step that lowers the held-out loss most is
+    one while the loss falls and upwards while it does not, and then half a decade below the lowest loss: far from
+    linearity one decade is too short a step and the next overshoots. The step that lowers the held-out loss most is
     taken, or, where none does, the one that lowers the training loss most. Factoring J and not J^T J keeps
     singular values down to 1e-16 of the largest, which is where the last digits of a forecast come from.
 
@@ -87,7 +88,7 @@ class LevenbergMarquardt(Solver):
         """Iterate until the held-out loss stops falling."""
         error = train.residual(network)
         needed = error.numel() * learned.read(network).numel() * error.element_size()
-        linearise = _Factored if needed <= self.memory else _MatrixFree
+        linearise = Factored if needed <= self.memory else _MatrixFree
         damping = self.damping
         with monitor.watch(self.iterations):
             if monitor.record(0, train.loss(network), damping=damping):
@@ -141,6 +142,7 @@ class LevenbergMarquardt(Solver):
             better = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
             misses = 0 if better else misses + 1
             candidates.append(found)
+        candidates.append(attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
         falling = [c for c in candidates if c.loss < now]
         best = min(falling, key=lambda c: c.held)
         return best if best.held < held else min(falling, key=lambda c: c.loss)
@@ -181,7 +183,7 @@ class _Model:
         return float((self.error + self.apply(step)).square().mean())
 
 
-class _Factored(_Model):
+class Factored(_Model):
     """J built and factored."""
 
     def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:

@@ -24,6 +24,7 @@ _MEANING = {
     "held_out_loss": ("1", "loss on held-out examples"),
     "seconds": ("s", "time since learning began"),
     "damping": ("1", "damping relative to the largest singular value"),
+    "fraction": ("1", "fraction of the step that was taken"),
     "gain_ratio": ("1", "actual over predicted reduction"),
     "depth": ("1", "terms of the adjoint recursion"),
     "ridge": ("1", "ridge"),

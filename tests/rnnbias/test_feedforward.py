@@ -43,10 +43,11 @@ def points(samples=5, size=3, seed=0):
 
 def by_hand(net, x):
     """The equation of the class, layer by layer, in numpy."""
-    fan = 2 if net.recipe.wiring == "push-pull" else 1
+    fan = 1 if net.recipe.wiring == "independent" else 2
     a = {name: value.detach().double().numpy() for name, value in net.state_dict().items()}
     sign = np.resize([1.0, -1.0] if fan == 2 else [1.0], net.units)
-    bias = np.repeat(a["start"], fan) + sign * np.repeat(a["bias"], fan)
+    moved = sign * np.repeat(a["bias"], 2) if net.recipe.wiring == "push-pull" else a["bias"]
+    bias = np.repeat(a["start"], fan) + moved
     rate, first, rates = x.numpy(), 0, []
     for k, width in enumerate(net.widths):
         mine = slice(first, first + width)
@@ -182,7 +183,7 @@ def test_pairs_count_once():
 
 def test_layers_say_where_their_units_are():
     net = network("push-pull")
-    assert [(layer.rows, layer.rows_at, layer.units_at) for layer in net.layers] == [
+    assert [(layer.rows, layer.biases_at, layer.units_at) for layer in net.layers] == [
         (4, slice(0, 4), slice(0, 8)), (3, slice(4, 7), slice(8, 14)), (2, slice(7, 9), slice(14, 18)),
     ]  # fmt: skip
     assert net.layers[1].weight.shape == (3, 8)
@@ -235,7 +236,7 @@ def test_plain_settings_rebuild_the_network_and_foretell_what_learns(wiring, lea
     settings = json.loads(json.dumps(net.to_dict()))
     assert settings.pop("network") == "FNN" and NETWORKS["FNN"] is FNN
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("error")
         assert FNN.from_dict(settings).digests() == net.digests()
     assert FNN.shapes(settings) == {name: tuple(p.shape) for name, p in net.named_parameters()}
     assert all(len(net.dims[name]) == p.ndim for name, p in net.named_parameters())

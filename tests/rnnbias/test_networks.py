@@ -34,11 +34,12 @@ def inputs(trials=2, times=6, size=3, seed=0):
 
 def by_hand(net, x):
     """The equation of the class, unit by unit, in numpy."""
-    fan = 2 if net.recipe.wiring == "push-pull" else 1
+    fan = 1 if net.recipe.wiring == "independent" else 2
     a = {name: value.detach().double().numpy() for name, value in net.state_dict().items()}
     w, b_in = np.repeat(a["recurrent"], fan, 0), np.repeat(a["input"], fan, 0)
     sign = np.resize([1.0, -1.0] if fan == 2 else [1.0], net.units)
-    bias = np.repeat(a["start"], fan) + sign * np.repeat(a["bias"], fan)
+    moved = sign * np.repeat(a["bias"], 2) if net.recipe.wiring == "push-pull" else a["bias"]
+    bias = np.repeat(a["start"], fan) + moved
     readout = np.repeat(a["readout"], fan, 1) * sign
     rate = np.tile(a["initial"], (len(x), 1))
     rates, outputs = [], []

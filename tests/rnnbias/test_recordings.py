@@ -232,7 +232,6 @@ def test_a_system_is_recorded_after_its_transient():
 @pytest.mark.parametrize(
     ("system", "options", "message"),
     [
-        ("lorentz63", {}, "did you mean 'lorenz63'"),
         ("lorenz63", {"observed": ["q"]}, "observed .*'q'"),
         ("lorenz63", {"observed": ["x", "x"]}, "observed"),
         ("lorenz63", {"observed": []}, "observed"),

@@ -46,7 +46,7 @@ def test_drawing_is_index_stable(seed, law, wiring, half, more):
 @every_kind
 def test_every_law_has_mean_0_and_the_stated_standard_deviation(law, wiring):
     frozen = unit(seed=1, law=law, wiring=wiring).draw(600, inputs=200, outputs=200)
-    rows = 300 if wiring == "push-pull" else 600
+    rows = 600 if wiring == "independent" else 300
     assert [a.shape for a in frozen] == [(rows, 600), (rows, 200), (200, rows), (rows,)]
     for array, sd in zip(frozen, (600**-0.5, 1.0, 600**-0.5, 1.0), strict=True):
         # the columns of the dale law balance only on average over their random signs

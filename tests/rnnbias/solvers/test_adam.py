@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,66 @@ def test_the_last_step_is_recorded():
     assert [entry["iteration"] for entry in monitor.records] == [5, 7]
 
 
+def test_epochs_use_every_trial_once_and_are_recorded_each(monkeypatch):
+    seen, part = [], Sequences.part
+    monkeypatch.setattr(Sequences, "part", lambda self, chosen: seen.append(chosen) or part(self, chosen))
+    monitor = learn(network(), Adam(epochs=3, batch=5))
+    assert [len(chosen) for chosen in seen] == [5, 5, 5, 1] * 3
+    for k in range(3):
+        assert torch.cat(seen[4 * k : 4 * k + 4]).sort().values.tolist() == list(range(16))
+    assert not torch.equal(seen[0], seen[4])
+    assert [entry["iteration"] for entry in monitor.records] == [4, 8, 12]
+
+
+def test_the_rate_falls_or_stays():
+    """One number whose gradient is always one moves by the rate each step."""
+
+    def path(**options):
+        ends = []
+        for steps in (10, 20):
+            moved = network()
+            monitor = Monitor(moved, Slope(), 99, progress=False)
+            Adam(iterations=steps, every=steps, rate=0.1, batch=1, clip=None, **options).solve(moved, Slope(), monitor)
+            ends.append(-moved.bias[0].item())
+        return ends
+
+    class Slope(Sequences):
+        def __init__(self):
+            pass
+
+        def cost(self, net):
+            return net.bias.sum()
+
+        def part(self, chosen):
+            return self
+
+        def __len__(self):
+            return 1
+
+    assert path(decay="none") == pytest.approx([1.0, 2.0], rel=1e-5)
+    assert path(decay="cosine")[1] == pytest.approx(1.0, rel=0.1)
+
+
+def test_masks_are_steep_while_learning_and_step_functions_in_every_record(monkeypatch):
+    used, recorded = [], []
+    residual = Sequences.residual
+    monkeypatch.setattr(Sequences, "residual", lambda self, net: used.append(net.steepness) or residual(self, net))
+    net = network("mask")
+    monitor = Monitor(net, task(), 99, lambda n: {"s": recorded.append(n.steepness) or 0.0}, progress=False)
+    Adam(iterations=5, every=5, steepness=(1.0, 16.0)).solve(net, task(), monitor)
+    assert used[:5] == pytest.approx([1, 2, 4, 8, 16]) and used[5:] == [None]
+    assert recorded == [None] and net.steepness is None
+
+
+def test_masks_are_step_functions_after_ctrl_c(monkeypatch):
+    def interrupt(*args, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sequences, "part", interrupt)
+    learn(net := network("mask"), Adam(iterations=5, steepness=(1.0, 16.0)))
+    assert net.steepness is None
+
+
 def test_a_loss_that_is_no_number_ends_learning_with_the_numbers_of_the_start():
     net, train = network(), task()
     bad = replace(train, targets=torch.full_like(train.targets, np.inf))
@@ -121,6 +182,10 @@ def test_it_learns_anything():
         ({"every": 0}, "every"),
         ({"clip": -1}, "clip"),
         ({"seed": -1}, "seed"),
+        ({"epochs": 0}, "epochs"),
+        ({"decay": "linear"}, "decay"),
+        ({"steepness": (1.0,)}, "steepness"),
+        ({"steepness": (0.0, 1.0)}, "steepness"),
     ],
 )
 def test_wrong_settings_are_named(changes, message):
@@ -129,5 +194,6 @@ def test_wrong_settings_are_named(changes, message):
 
 
 def test_settings_come_back():
-    settings = ADAM.to_dict()
-    assert settings.pop("name") == "Adam" and Adam(**settings) == ADAM
+    for solver in (ADAM, Adam(epochs=2, clip=None, steepness=[1, 10])):
+        settings = solver.to_dict()
+        assert settings.pop("name") == "Adam" and Adam(**json.loads(json.dumps(settings))) == solver

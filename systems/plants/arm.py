@@ -1,208 +1,22 @@
-"""Plants: simulated limbs, batched and differentiable, in metres, kilograms, seconds and newtons.
-
-point           a point mass in the plane, driven by forces                        `PointMass`
-arm             a two-link arm with the parameters of Li and Todorov (2004)        `TwoLinkArm`
-arm-todorov, arm-motornet, arm-26    the same arm with other published parameters
-
-Every plant is driven by two commands through first-order actuators and has a hand in the plane, whose position is
-counted from the plant's `home`. Tensors are (..., state): leading dimensions are batches.
-"""
+"""The two-link arm."""
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.linalg import expm
 from torch import Tensor
 
 from systems import checks
+from systems.plants.base import External, Hand, Plant, no_force, runge_kutta
 
-__all__ = ["PLANTS", "Hand", "Plant", "PointMass", "TwoLinkArm", "available", "get"]
-
-#: (position, velocity) of the hand -> external force on it (N), each (..., 2).
-External = Callable[[Tensor, Tensor], Tensor]
+__all__ = ["TwoLinkArm"]
 
 _STRAIGHT = 1e-3  # sine of the elbow below which the force of a nearly straight arm is not followed further
-
-
-class Hand(NamedTuple):
-    """Where the hand is from home (m), how fast it moves (m/s) and what force drives it (N), each (..., 2)."""
-
-    position: Tensor
-    velocity: Tensor
-    force: Tensor
-
-
-def no_force(position: Tensor, velocity: Tensor) -> Tensor:
-    """The force of a free hand: none."""
-    return torch.zeros_like(position)
-
-
-@dataclass(frozen=True)
-class Plant(ABC):
-    """A limb as a map from (state, command) to the state one time step later.
-
-    Attributes
-    ----------
-    dt : float
-        Time step (s).
-    tau : float
-        Time constant of the actuators (s).
-    states, state_units, command_units
-        Names and units of what the tensors hold.
-    description : str
-        One line.
-    """
-
-    dt: float = 0.01
-    tau: float = 0.04
-
-    states: ClassVar[tuple[str, ...]]
-    state_units: ClassVar[tuple[str, ...]]
-    command_units: ClassVar[str]
-    description: ClassVar[str]
-    reference: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        checks.number("dt", self.dt, above=0)
-        checks.number("tau", self.tau, above=0)
-
-    @property
-    @abstractmethod
-    def home(self) -> tuple[float, float]:
-        """Where home is in the plant's own coordinates (m)."""
-
-    @abstractmethod
-    def rest(self, position: Tensor) -> Tensor:
-        """The state at rest with the hand at `position` (..., 2) from home."""
-
-    @abstractmethod
-    def hand(self, state: Tensor) -> Hand:
-        """The hand in `state` (..., state)."""
-
-    @abstractmethod
-    def step(self, state: Tensor, command: Tensor, external: External = no_force) -> Tensor:
-        """The state after one time step under `command` (..., 2) and the force that `external` puts on the hand."""
-
-    @abstractmethod
-    def check_reach(self, name: str, position: ArrayLike) -> np.ndarray:
-        """Return `position` (any, 2) from home as an array; raise ValueError where the hand cannot get there."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Class and parameters, as plain numbers, strings and lists; `from_dict` rebuilds it."""
-        return {"plant": type(self).__name__, **asdict(self)}
-
-    @staticmethod
-    def from_dict(settings: dict[str, object]) -> Plant:
-        """Rebuild a plant that `to_dict` described."""
-        settings = dict(settings)
-        kind = {"PointMass": PointMass, "TwoLinkArm": TwoLinkArm}
-        return kind[checks.choice("plant", settings.pop("plant"), kind)](**settings)
-
-
-@dataclass(frozen=True)
-class PointMass(Plant):
-    """A point mass in the plane, driven by a force that follows the command with first-order lag:
-
-        dp/dt = v,      m dv/dt = f - c v + F,      df/dt = (u - f) / tau
-
-    with position p, velocity v, driving force f, external force F and command u (N). `update` says how a step is
-    taken, because published results depend on it:
-
-    - "reference": p' = p + dt v,  v' = v + dt (f - c v + F) / m,  f' = exp(-dt / tau) f + u, all from the old state.
-      u counts as force gained in a step: held, it drives with 1 / (1 - exp(-dt / tau)) u, which is 4.52 u by default.
-    - "exact": the solution of the equations while u and F stay what they were at the start of the step.
-
-    Parameters
-    ----------
-    dt, tau : float
-        As in `Plant`; 0.01 s and 0.04 s by default.
-    mass : float
-        m (kg).
-    damping : float
-        c (N s/m).
-    update : str
-        See above.
-
-    The reference update is that of apayeur/pytorch-bmi-model, code of an author of Williams et al. (ICLR 2025), whose
-    own plant is not published: that it is this one is a guess.
-
-    >>> plant = PointMass(update="exact")
-    >>> state = plant.rest(torch.zeros(1, 2, dtype=torch.float64))
-    >>> for _ in range(100):
-    ...     state = plant.step(state, torch.tensor([[0.1, 0.0]]))
-    >>> round(plant.hand(state).velocity[0, 0].item(), 3)  # 0.1 N for 1 s on 1 kg, less the lag of 0.04 s
-    0.096
-    """
-
-    mass: float = 1.0
-    damping: float = 0.0
-    update: str = "reference"
-
-    states: ClassVar[tuple[str, ...]] = ("x", "y", "x_velocity", "y_velocity", "x_force", "y_force")
-    state_units: ClassVar[tuple[str, ...]] = ("m", "m", "m s-1", "m s-1", "N", "N")
-    command_units: ClassVar[str] = "N"
-    description: ClassVar[str] = "A point mass in the plane with first-order actuators"
-    reference: ClassVar[str] = "apayeur/pytorch-bmi-model (GitHub)"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checks.number("mass", self.mass, above=0)
-        checks.number("damping", self.damping, at_least=0)
-        checks.choice("update", self.update, ("reference", "exact"))
-
-    @property
-    def home(self) -> tuple[float, float]:
-        """The origin."""
-        return 0.0, 0.0
-
-    def rest(self, position: Tensor) -> Tensor:
-        """See `Plant.rest`."""
-        return torch.cat([position, torch.zeros_like(position), torch.zeros_like(position)], -1)
-
-    def hand(self, state: Tensor) -> Hand:
-        """See `Plant.hand`."""
-        return Hand(*state.split(2, -1))
-
-    def step(self, state: Tensor, command: Tensor, external: External = no_force) -> Tensor:
-        """See `Plant.step`."""
-        position, velocity, force = self.hand(state)
-        outside = external(position, velocity)
-        if self.update == "reference":
-            pull = force - self.damping * velocity + outside
-            return torch.cat(
-                [
-                    position + self.dt * velocity,
-                    velocity + self.dt / self.mass * pull,
-                    math.exp(-self.dt / self.tau) * force + command,
-                ],
-                -1,
-            )
-        before = torch.stack([position, velocity, force, outside, command.to(state)], -2)
-        after = torch.as_tensor(self._transition, dtype=state.dtype, device=state.device) @ before
-        return after.flatten(-2)
-
-    def check_reach(self, name: str, position: ArrayLike) -> np.ndarray:
-        """Everywhere is within reach."""
-        return checks.array(name, position, shape=(None, 2))
-
-    @cached_property
-    def _transition(self) -> np.ndarray:
-        """(p, v, f) after a step from (p, v, f, F, u) before it, on each axis."""
-        m, c = self.mass, self.damping
-        rate = np.zeros((5, 5))
-        rate[0, 1] = 1
-        rate[1] = [0, -c / m, 1 / m, 1 / m, 0]
-        rate[2] = [0, 0, -1 / self.tau, 0, 1 / self.tau]
-        return expm(rate * self.dt)[:3]
 
 
 @dataclass(frozen=True)
@@ -334,12 +148,7 @@ class TwoLinkArm(Plant):
             force = None if external is no_force else external(self.locate(q) - home, self._carry(q, w))
             return torch.cat([w, self.acceleration(q, w, torque, force), (command - torque) / self.tau], -1)
 
-        h = self.dt
-        a = rate(state)
-        b = rate(state + h / 2 * a)
-        c = rate(state + h / 2 * b)
-        d = rate(state + h * c)
-        q, w, torque = (state + h / 6 * (a + 2 * b + 2 * c + d)).split(2, -1)
+        q, w, torque = runge_kutta(rate, state, self.dt).split(2, -1)
         low, high = state.new_tensor(self.limits).deg2rad().unbind(-1)
         inside = (q >= low) & (q <= high)
         return torch.cat([torch.where(inside, q, q.clamp(low, high)), w * inside, torque], -1)
@@ -363,7 +172,7 @@ class TwoLinkArm(Plant):
         return torch.stack([l1 * q1.cos() + l2 * q12.cos(), l1 * q1.sin() + l2 * q12.sin()], -1)
 
     def joints(self, position: Tensor) -> Tensor:
-        """Inverse kinematics: the joint angles (rad), elbow from 0 to pi, with the hand at `position` from the shoulder.
+        """Inverse kinematics: joint angles (rad), elbow from 0 to pi, with the hand at `position` from the shoulder.
 
         NaN where the hand cannot get there.
         """
@@ -416,53 +225,3 @@ class TwoLinkArm(Plant):
         (a, b), (c, d) = self._jacobian(q)
         w1, w2 = w.unbind(-1)
         return torch.stack([a * w1 + b * w2, c * w1 + d * w2], -1)
-
-
-_NO_FRICTION = ((0.0, 0.0), (0.0, 0.0))
-
-#: Plants by name; the parameter sets other than the defaults are those of published code.
-PLANTS: dict[str, Plant] = {
-    "point": PointMass(),
-    "arm": TwoLinkArm(),
-    "arm-todorov": TwoLinkArm(masses=(1.4, 1.1), friction=((0.5, 0.1), (0.1, 0.5))),
-    "arm-motornet": TwoLinkArm(
-        masses=(1.864572, 1.534315), lengths=(0.309, 0.26), centres=(0.180496, 0.181479),
-        inertias=(0.013193, 0.020062), friction=_NO_FRICTION, about="centre",
-    ),
-    "arm-26": TwoLinkArm(
-        masses=(1.82, 1.43), lengths=(0.309, 0.333), centres=(0.135, 0.165), inertias=(0.051, 0.057),
-        friction=_NO_FRICTION, about="centre", limits=((0.0, 135.0), (0.0, 155.0)),
-    ),
-}  # fmt: skip
-
-_ABOUT = {
-    "arm-todorov": "The arm with the parameters of Todorov's published code",
-    "arm-motornet": "The arm with the parameters of MotorNet's TwoDofArm",
-    "arm-26": "The arm with the parameters of MotorNet's Arm26 (Nijhof and Kouwenhoven 2000)",
-}
-
-
-def get(plant: str | Plant, **parameters: object) -> Plant:
-    """Return the plant of this name, or the plant itself, with the given parameters changed.
-
-    >>> get("point", mass=2.0).mass
-    2.0
-    >>> get("arn")
-    Traceback (most recent call last):
-    ValueError: plant must be one of 'point', 'arm', 'arm-todorov', 'arm-motornet', 'arm-26', got 'arn'; did you mean 'arm'?
-    """
-    if not isinstance(plant, Plant):
-        plant = PLANTS[checks.choice("plant", plant, PLANTS)]
-    settings = {field.name: getattr(plant, field.name) for field in fields(plant)}
-    for name in parameters:
-        checks.choice(f"parameter of {type(plant).__name__}", name, settings)
-    return type(plant)(**{**settings, **parameters}) if parameters else plant
-
-
-def available() -> dict[str, str]:
-    """Return one line about every plant, by name.
-
-    >>> available()["point"]
-    'A point mass in the plane with first-order actuators'
-    """
-    return {name: _ABOUT.get(name, plant.description) for name, plant in PLANTS.items()}

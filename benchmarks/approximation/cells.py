@@ -1,0 +1,222 @@
+"""The cells of the sweep: one target, learner, count and seed each, so that they can be shared among processes."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from rnnbias import fit_function, theory
+from rnnbias.comparison import LEARNERS, compare
+from rnnbias.regression import FunctionFit
+from systems import functions
+from systems.labels import Labelled, dataset
+
+__all__ = ["COUNTED", "PROVED", "Cell", "Plan", "Row", "gather", "rows"]
+
+#: What is learned at a matched count: the learners of `rnnbias.compare`, and biases of ReLU units.
+COUNTED = (*LEARNERS, "bias (relu)")
+#: The rest of the sweep, at as many units: the proof's biases, and learned biases over the same weights.
+PROVED = ("construction", "construction's weights, learned")
+_SMALL = (1, 2, 4, 8, 16, 32)  # units of the small networks that the construction may imitate
+_MARGIN = 1.05  # R over gamma
+_TEST = 5000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run covers: counts of learned numbers, units for the proof, and the most for learners that take long."""
+
+    counts: tuple[int, ...] = (30, 100, 300, 1000)
+    widths: tuple[int, ...] = (30, 100, 300, 1000, 10000)
+    law: tuple[int, ...] = (30, 100, 300)
+    most: tuple[tuple[str, int], ...] = (
+        ("full", 300), ("mask", 300), ("gain", 300), ("bias (relu)", 300), (PROVED[1], 300),
+    )  # fmt: skip
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """A run of well under a minute."""
+        return cls(counts=(20, 50), widths=(50, 500), law=(20, 50), most=((PROVED[1], 50), ("mask", 0)))
+
+    def cells(self, targets: Iterable[str], learners: Sequence[str], seeds: int) -> list[Cell]:
+        """Everything to be run, the longest first, so that no process is left with one at the end."""
+        most = dict(self.most)
+        found = [
+            Cell(target, learner, count, seed)
+            for seed in range(seeds)
+            for target in targets
+            for learner in learners
+            for count in (self.counts if learner in COUNTED else self.widths)
+            if count <= most.get(learner, count)
+        ]
+        return sorted(found, key=lambda cell: -cell.count)
+
+
+class Cell(NamedTuple):
+    """One thing to learn or construct."""
+
+    target: str
+    learner: str
+    count: int
+    seed: int
+
+
+class Row(NamedTuple):
+    """What came of a cell: relative error on unseen points, learned numbers, units, seconds, and the promised error."""
+
+    nrmse: float
+    learned: int
+    units: int
+    seconds: float
+    promise: float = np.nan
+
+
+def rows(cells: Sequence[Cell], workers: int) -> dict[Cell, Row]:
+    """Run the cells in `workers` processes; the numbers do not depend on how many."""
+    found = {}
+    with tqdm(total=len(cells), desc="approximating") as bar:
+        for cell, row in _alone(cells) if workers == 1 else _shared(cells, workers):
+            found[cell] = row
+            bar.set_postfix_str(f"{cell.target}, {cell.learner}, {cell.count}: {row.nrmse:.1e}")
+            bar.update()
+    return found
+
+
+def _alone(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Row]]:
+    _one_thread()
+    for cell in cells:
+        yield cell, _row(cell)
+
+
+def _shared(cells: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Row]]:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        waiting = {pool.submit(_row, cell): cell for cell in cells}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+
+
+def gather(found: dict[Cell, Row], seeds: int) -> xr.Dataset:
+    """The rows as a Dataset over (seed, target, learner, count); NaN where there is none."""
+    axes = {
+        "seed": list(range(seeds)),
+        "target": list(dict.fromkeys(cell.target for cell in sorted(found))),
+        "learner": [name for name in (*COUNTED, *PROVED) if any(cell.learner == name for cell in found)],
+        "count": sorted({cell.count for cell in found}),
+    }
+    shape = tuple(map(len, axes.values()))
+    values = {name: np.full(shape, np.nan) for name in Row._fields}
+    for cell, row in found.items():
+        at = tuple(axes[name].index(getattr(cell, name)) for name in axes)
+        for name, value in row._asdict().items():
+            values[name][at] = value
+    meaning = {
+        "nrmse": ("1", "relative error on unseen points"),
+        "learned": ("1", "learned numbers"),
+        "units": ("1", "hidden units"),
+        "seconds": ("s", "time to learn or construct"),
+        "promise": ("1", "promised bound on the largest error, in standard deviations of the target"),
+    }
+    about = {"seed": 0, "kinds": {name: functions.get(name).kind for name in axes["target"]}}
+    return dataset(
+        {name: Labelled(tuple(axes), values[name], *text) for name, text in meaning.items()},
+        {name: Labelled(name, axis, "1", name) for name, axis in axes.items()},
+        title="error against the count of learned numbers",
+        config=about,
+        references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
+    )
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _row(cell: Cell) -> Row:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # tanh never falls silent, as the report says
+        return {PROVED[0]: _constructed, PROVED[1]: _learned_there}.get(cell.learner, _counted)(cell)
+
+
+def _counted(cell: Cell) -> Row:
+    name, relu = cell.learner.removesuffix(" (relu)"), cell.learner.endswith(" (relu)")
+    samples = _samples(cell.count)
+    found = compare(
+        cell.target, learned=cell.count, learners=[name], seeds=[cell.seed], samples=samples, test=_TEST,
+        activation="relu" if relu else "tanh", progress=False,
+    ).isel(seed=0, learner=0)  # fmt: skip
+    return Row(float(found.nrmse), int(found.learned), int(found.units), float(found.seconds))
+
+
+def _samples(count: int) -> int:
+    return int(np.clip(5 * count, 1000, 5000))
+
+
+class _Built(NamedTuple):
+    """A wide network that imitates a small one, as a fit; R; and the largest error promised at the test's points."""
+
+    fit: FunctionFit
+    edge: float
+    promise: float
+
+
+@cache
+def _small_networks(target: str, seed: int) -> tuple[FunctionFit, ...]:
+    """Small ReLU networks, trained throughout."""
+    return tuple(
+        fit_function(
+            target, units=units, learn=("bias", "weights", "readout"), activation="relu", samples=1000, seed=seed,
+            progress=False,
+        )
+        for units in _SMALL
+    )  # fmt: skip
+
+
+def _best(cell: Cell) -> _Built:
+    """The construction that does best on the samples which the small networks learned from."""
+    seen = functions.get(cell.target).sample(1000, seed=cell.seed)
+    built = [_imitate(fit, cell) for fit in _small_networks(cell.target, cell.seed) if fit.network.units <= cell.count]
+    return min(built, key=lambda each: float(each.fit.score(seen).nrmse))
+
+
+def _imitate(fit: FunctionFit, cell: Cell) -> _Built:
+    small = theory.balanced(fit.network)
+    edge = _MARGIN * theory.edge(small)
+    wide = theory.random_network(cell.count, small, edge=edge, seed=cell.seed)
+    built = theory.construct(small, wide, (fit.samples.box - fit.x.mean[:, None]) / fit.x.scale[:, None])
+    test = _test(cell)
+    own = np.abs(fit.evaluate(test.x.values) - test.y.values).max(0) / fit.y.scale
+    return _Built(replace(fit, network=built.network), edge, float((own + built.promise).max()))
+
+
+def _test(cell: Cell) -> xr.Dataset:
+    return functions.get(cell.target).sample(_TEST, seed=cell.seed + 2**30)
+
+
+def _constructed(cell: Cell) -> Row:
+    _small_networks(cell.target, cell.seed)
+    began = time.perf_counter()
+    built = _best(cell)
+    seconds = time.perf_counter() - began
+    network = built.fit.network
+    return Row(float(built.fit.score(_test(cell)).nrmse), network.learned, network.units, seconds, built.promise)
+
+
+def _learned_there(cell: Cell) -> Row:
+    """Biases learned over the weights that the construction uses at this width."""
+    built = _best(cell)
+    fit = fit_function(
+        cell.target, units=cell.count, recipe=built.fit.network.recipe, activation="relu", solver="levenberg-marquardt",
+        samples=_samples(cell.count), seed=cell.seed, progress=False,
+    )  # fmt: skip
+    seconds = float(fit.history.seconds[-1])
+    return Row(float(fit.score(_test(cell)).nrmse), fit.network.learned, fit.network.units, seconds)

@@ -1,0 +1,144 @@
+"""Images classified by learned biases: width sweep, best recipe, masks, several tasks on one frozen matrix, speed.
+
+    python benchmarks/classify.py [--data DIR] [--experiments ...] [--tasks ...] [--widths ...] [--seeds K]
+                                  [--epochs E] [--out DIR] [--quick] [--resume]
+
+DIR of --data holds MNIST-format folders (mnist, fashion-mnist, kmnist, ...); without it the data are scikit-learn's
+digits and rendered numerals. All choices are made on the last sixth of the training images, which no row learns from;
+test images are looked at once, by rows that are finished. The folder of --out receives `classify.md` (the tables),
+`classify.nc` (all rows, labelled), figures, and `rows/`, one file for each finished row: a killed run keeps them, and
+--resume goes on from there.
+
+    width      accuracy against width and learned numbers (Williams et al. 2025, Fig. 1A)
+    levers     what each choice of the best recipe gives, on held-out images
+    best       the best recipe for biases alone, wide
+    mask       biases against masks on one frozen network (Fig. 2)
+    tasks      seven tasks on one frozen matrix, and how units organise by task (Fig. 1B, C)
+    speed      an epoch of bias learning beside one of full training in plain PyTorch
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import xarray as xr
+from tqdm.auto import tqdm
+
+from pictures import speed
+from pictures.experiments import EXPERIMENTS, Protocol, load, planned
+from pictures.report import publish
+from pictures.rows import Key, Plan, check_settings, make_row, stored
+from pictures.switching import switch
+from rnnbias.files import write_netcdf
+from systems import checks, images
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
+    """Read and check the arguments; a wrong one ends the program with one line and code 2."""
+    parser = _Parser("classify.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
+    parser.add_argument(
+        "--experiments", nargs="+", default=EXPERIMENTS, metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all)"
+    )
+    parser.add_argument("--tasks", nargs="+", metavar="NAME", help="data sets of one image size (seven that are there)")
+    parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="units (100 300 1000 3000 10000)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
+    parser.add_argument("--epochs", type=int, metavar="E", help="of the width sweep (20)")
+    parser.add_argument("--out", type=Path, default=Path("results/classify"), metavar="DIR", help="%(default)s")
+    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
+    )
+    args = parser.parse_args(argv)
+    protocol = Protocol.quick() if args.quick else Protocol()
+    try:
+        for name in args.experiments:
+            checks.choice("--experiments", name, EXPERIMENTS)
+        checks.whole("--seeds", args.seeds, at_least=1)
+        if args.widths:
+            widths = tuple(dict.fromkeys(checks.whole("--widths", n, at_least=2) for n in args.widths))
+            if any(n % 2 for n in widths):
+                raise ValueError(f"--widths must be even, because some units come in pairs, got {widths}")
+            protocol = replace(protocol, widths=widths)
+        if args.epochs is not None:
+            protocol = replace(protocol, epochs=checks.whole("--epochs", args.epochs, at_least=1))
+        args.available = images.available(args.data)
+        for name in args.tasks or ():
+            checks.choice("--tasks", name, args.available)
+        args.plans = dict(planned(args.experiments, protocol, args.seeds, args.available, args.tasks))
+        (args.out / "rows").mkdir(parents=True, exist_ok=True)
+        if not os.access(args.out / "rows", os.W_OK):
+            raise PermissionError(f"--out must be writable, got {args.out}")
+        args.rows = stored(args.out) if args.resume else {}
+        check_settings(args.rows, args.plans.items(), protocol.counts)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        parser.error(str(error))
+    return args, protocol
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    args, protocol = parse(argv)
+    given = sys.argv[1:] if argv is None else argv
+    command = shlex.join(["python", "benchmarks/classify.py", *given])
+    for folder in filter(None, (args.data, args.out)):
+        command = command.replace(str(folder), "DIR" if folder == args.data else folder.name)
+    if not args.resume:
+        for path in [*(args.out / "rows").glob("*.nc"), args.out / "speed.nc", args.out / "bank.nc"]:
+            path.unlink(missing_ok=True)
+    code, rows = 0, args.rows
+    try:
+        run(args, protocol, rows)
+    except KeyboardInterrupt:
+        print(f"interrupted; finished rows are in {args.out}, go on with --resume", file=sys.stderr)
+        code = 130
+    if rows or (args.out / "speed.nc").exists():
+        print(publish(args.out, rows, command))
+    return code
+
+
+def run(args: argparse.Namespace, protocol: Protocol, rows: dict[Key, xr.Dataset]) -> None:
+    """Make the rows that are missing from `rows`, storing each as it is finished."""
+    progress = sys.stderr.isatty()
+    with tqdm(total=len(args.plans), desc="image benchmark", unit="row") as bar:
+        for key, plan in args.plans.items():
+            bar.set_postfix_str(" ".join(map(str, key)))
+            if key not in rows:
+                row = make_row(key, plan, load(key.data, args.data, protocol), protocol.counts, progress)
+                write_netcdf(row, key.path(args.out))
+                rows[key] = row
+                bar.write(_news(key, plan, row), file=sys.stderr)
+            bar.update()
+    if "tasks" in args.experiments:
+        mine = {key.data: rows[key] for key in args.plans if (key.experiment, key.learner) == ("tasks", "bias")}
+        found = switch(mine, {name: load(name, args.data, protocol) for name in mine})
+        write_netcdf(found, args.out / "bank.nc")
+    if "speed" in args.experiments and not (args.out / "speed.nc").exists():
+        name = "fashion-mnist" if "fashion-mnist" in args.available else "digits"
+        found = speed.measure(load(name, args.data, protocol), max(protocol.widths), 1 if args.quick else 3, progress)
+        write_netcdf(found, args.out / "speed.nc")
+
+
+def _news(key: Key, plan: Plan, row: xr.Dataset) -> str:
+    """One line on a finished row."""
+    test = f", {float(row.accuracy):.2%} on test images" if plan.tested else ""
+    return (
+        f"{' '.join(map(str, key))}: {float(row.held_out_accuracy):.2%} held out{test}, {int(row.learned):,} numbers "
+        f"in {float(row.seconds):.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

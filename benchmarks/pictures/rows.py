@@ -1,0 +1,130 @@
+"""Rows as files: each is one fit, its scores and what its units do."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+
+from pictures.learners import Learner
+from rnnbias import ClassFit, analysis
+from rnnbias.files import read_netcdf
+from systems import labels
+from systems.images import Images
+from systems.labels import Labelled, dataset
+
+__all__ = ["Key", "Plan", "check_settings", "machine", "make_row", "stored"]
+
+
+class Key(NamedTuple):
+    """Which row: the seed is that of the weights, the order that of the minibatches."""
+
+    experiment: str
+    data: str
+    learner: str
+    units: int
+    seed: int
+    order: int = 0
+
+    def path(self, out: Path) -> Path:
+        """Where the row is stored."""
+        return out / "rows" / f"{'--'.join(map(str, self))}.nc"
+
+
+class Plan(NamedTuple):
+    """How a row is made: by which learner, whether its test images count and whether its units are looked at."""
+
+    learner: Learner
+    tested: bool = True
+    unitwise: bool = False
+
+    def configuration(self, key: Key, counts: dict[str, object]) -> dict[str, object]:
+        """Everything that the row depends on; `counts` says how many images there are."""
+        recipe = self.learner.recipe(784, key.units).to_dict()
+        learner = {**asdict(replace(self.learner, recipe=None)), "recipe": recipe}
+        return {**key._asdict(), "learner_settings": learner, "counts": counts}
+
+
+def make_row(key: Key, plan: Plan, data: Images, counts: dict[str, object], progress: bool) -> xr.Dataset:
+    """Fit and score."""
+    began = time.perf_counter()
+    fit = plan.learner.fit(data, key.units, key.seed, progress, key.order)
+    seconds = time.perf_counter() - began
+    if fit.settings["interrupted"]:  # a row that was cut short is no row
+        raise KeyboardInterrupt
+    history = fit.history
+    variables = {
+        "held_out_accuracy": Labelled(
+            (), float(history.accuracy[int(np.argmin(history.held_out_loss.values))]), "1", "held out"
+        ),
+        "learned": Labelled((), fit.network.learned, "1", "learned numbers"),
+        "seconds": Labelled((), seconds, "s", "time to fit"),
+        "epoch_accuracy": Labelled("epoch", history.accuracy.values, "1", "accuracy on held-out images"),
+        "epoch_loss": Labelled("epoch", history.loss.values, "1", "training loss of the epoch"),
+    }
+    if plan.tested:
+        found = fit.score(data)
+        variables["accuracy"] = Labelled((), float(found.accuracy), "1", "accuracy on test images")
+        variables["loss"] = Labelled((), float(found.loss), "1", "cross-entropy on test images")
+    if plan.unitwise:
+        variables |= _units(fit, data)
+    share = np.unique(data.test_labels, return_counts=True)[1] / len(data.test)
+    row = dataset(variables, {}, title=f"{key.learner} on {key.data}", config=plan.configuration(key, counts))
+    return row.assign_attrs(
+        about=plan.learner.about, note=data.note, machine=machine(),
+        recipe=json.dumps(fit.network.recipe.to_dict()), drives=fit.settings["drives"],
+        chance=float(share.max()), images=f"{fit.settings['images']} to {len(data.test)}",
+    )  # fmt: skip
+
+
+def _units(fit: ClassFit, data: Images) -> dict[str, Labelled]:
+    """Task variance and bias of every unit, and the learned numbers, from which the network can be had again."""
+    found = analysis.task_variance({data.name: fit.rates(data.test)}).isel(task=0)
+    out = {name: Labelled("unit", found[name].values, "1", found[name].attrs["long_name"]) for name in found}
+    out["bias"] = Labelled("unit", fit.network.biases.detach().numpy(), "1", "bias")
+    if fit.network.learn == ("bias",):
+        out["shift"] = Labelled("number", fit.network.bias.detach().numpy(), "1", "learned numbers")
+        out["brightness"] = Labelled("input", fit.scale.mean, "1", "mean brightness")
+        out["size"] = Labelled((), fit.scale.size, "1", "size of the brightness")
+    return out
+
+
+def machine() -> str:
+    """Cores and torch of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, torch {torch.__version__} with {torch.get_num_threads()} threads"
+
+
+def stored(out: Path) -> dict[Key, xr.Dataset]:
+    """Read the finished rows."""
+    rows = {}
+    for path in sorted((out / "rows").glob("*.nc")):
+        try:
+            row = read_netcdf(path)
+            about = labels.config(row)
+            rows[Key(*(about[name] for name in Key._fields))] = row
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{path} is not a row of this benchmark: use another --out") from error
+    return rows
+
+
+def check_settings(rows: dict[Key, xr.Dataset], planned: Iterable[tuple[Key, Plan]], counts: dict[str, object]) -> None:
+    """Refuse to go on from rows that were made with other settings."""
+    for key, plan in planned:
+        if key not in rows:
+            continue
+        have, wanted = labels.config(rows[key]), json.loads(json.dumps(plan.configuration(key, counts)))
+        if have != wanted:
+            changed = [name for name in wanted if have.get(name) != wanted[name]]
+            raise ValueError(
+                f"--resume needs the settings of the stored rows, but {' '.join(map(str, key))} had another "
+                f"{', '.join(changed)}: use another --out or start afresh"
+            )

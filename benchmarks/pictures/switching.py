@@ -1,0 +1,48 @@
+"""One network object whose stored bias sets switch it from task to task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray as xr
+
+from rnnbias import FNN, Bank, Recipe
+from rnnbias.classes import Classes
+from rnnbias.classification import Scale
+from systems import labels
+from systems.images import Images
+from systems.labels import Labelled
+
+__all__ = ["switch"]
+
+
+def switch(rows: Mapping[str, xr.Dataset], data: Mapping[str, Images]) -> xr.Dataset:
+    """Put the learned numbers of each task's row into a `Bank` over one network, and test every task, twice.
+
+    Returns the bank's biases (task, unit) with `accuracy` (visit, task): tasks in order, then in the reverse order.
+    """
+    some, first = next(iter(rows.values())), next(iter(data.values()))
+    about = labels.config(some)
+    recipe = Recipe(**json.loads(some.attrs["recipe"]))
+    inputs = first.shape[0] * first.shape[1]
+    network = FNN(about["units"], inputs, len(first.classes), recipe=recipe, dtype=torch.float32)
+    bank = Bank(network)
+    for task, row in rows.items():
+        with torch.no_grad():
+            network.bias.copy_(torch.from_numpy(row["shift"].values))
+        bank.store(task)
+
+    def accuracy(task: str) -> float:
+        scale = Scale(rows[task]["brightness"].values, float(rows[task]["size"]))
+        inputs = scale.inputs(data[task].test, network.start)
+        return Classes(inputs, torch.from_numpy(data[task].test_labels)).accuracy(bank.use(task))
+
+    forward = [accuracy(task) for task in rows]
+    backward = [accuracy(task) for task in reversed(rows)][::-1]
+    ds = bank.to_dataset().sel(task=list(rows))
+    found = Labelled(("visit", "task"), np.array([forward, backward]), "1", "accuracy on test images")
+    ds["accuracy"] = (found.dims, found.values, {"units": found.units, "long_name": found.long_name})
+    return ds

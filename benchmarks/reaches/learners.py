@@ -1,0 +1,158 @@
+"""Who learns to reach, and how well it reaches: one row of the table."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+import torch
+
+from rnnbias import Adam, ReachFit, fit_reach
+from rnnbias.control import Reaches
+from rnnbias.metrics.reaching import kinematics
+from rnnbias.reaching import FIRST_ORDER, SECOND_ORDER
+from rnnbias.solvers import Solver
+from systems.loads import CurlField, Load, VisuomotorRotation
+from systems.losses import EFFORT, PATH, Loss
+from systems.plants import Plant
+from systems.reaching import CentreOut, Session
+
+__all__ = [
+    "GOAL", "LOADS", "NATURAL", "SCORES", "Learner", "Protocol", "adam", "adapted", "affordable", "learners", "score",
+]  # fmt: skip
+
+GOAL = 5e-3  # the training loss at which Williams et al. (2025) stop
+NATURAL = Loss() + 0.1 * PATH + 0.01 * EFFORT  # what adaptation starts from and goes by: straight, smooth reaches
+LOADS: dict[str, Load] = {"curl": CurlField(15.0), "rotation": VisuomotorRotation(30.0)}
+_RECORDS = 40  # of an Adam run
+_ENDLESS = 10**6  # records without progress that Adam may make: its budget ends it
+_TIMED = 5  # Adam steps from which the time of a step is taken
+
+#: What is measured of a fit: units, name.
+SCORES = {
+    "learned": ("1", "learned numbers"),
+    "iterations": ("1", "iterations to the paper's loss"),
+    "seconds": ("s", "time to the paper's loss"),
+    "spent": ("s", "time of the whole fit"),
+    "steps": ("1", "iterations of the whole fit"),
+    "loss": ("1", "training loss of what is kept"),
+    "unseen_loss": ("1", "loss on unseen targets"),
+    "error": ("m", "mean end-point error on unseen targets"),
+    "largest_error": ("m", "largest end-point error on unseen targets"),
+    "peak_speed": ("m s-1", "mean peak speed on unseen targets"),
+    "path_ratio": ("1", "mean path-length ratio on unseen targets"),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What the learners of a run share.
+
+    Adam may take `budget` times as long as the second-order solver took to the paper's loss on the same seed, or, where
+    that solver does not run, `steps` steps.
+    """
+
+    task: CentreOut
+    plant: Plant
+    units: int
+    unseen: int = 360
+    budget: float = 20.0
+    steps: int = 400
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The parts that learn, the solver's name, and whether the frozen weights have the scales that suit Adam."""
+
+    parts: tuple[str, ...]
+    solver: str
+    first_order: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the table calls it."""
+        return f"{' and '.join(self.parts)}, {self.solver}{', its own scales' if self.first_order else ''}"
+
+    def fit(self, protocol: Protocol, seed: int, solver: Solver, *, progress: bool, **more: object) -> ReachFit:
+        """Learn the protocol's task."""
+        return fit_reach(
+            protocol.task, plant=protocol.plant, units=protocol.units, learn=self.parts, solver=solver, seed=seed,
+            recipe=FIRST_ORDER if self.first_order else SECOND_ORDER,
+            patience=_ENDLESS if isinstance(solver, Adam) else 3, progress=progress, **more,
+        )  # fmt: skip
+
+
+def learners(learn: list[str], solvers: list[str], scales: list[str]) -> list[Learner]:
+    """Every learner that the options name; second-order solvers do not learn weights and have one set of scales."""
+    found = []
+    for parts in learn:
+        names = tuple(parts.split("+"))
+        for solver in solvers:
+            if solver == "adam":
+                found += [Learner(names, solver, scale == "own") for scale in scales]
+            elif "weights" not in names:
+                found.append(Learner(names, solver))
+    return sorted(found, key=lambda learner: learner.solver == "adam")
+
+
+def adam(protocol: Protocol, steps: int) -> Adam:
+    """Adam as in the paper: rate 3e-3, all targets at every step."""
+    return Adam(iterations=steps, batch=protocol.task.targets, every=ceil(steps / _RECORDS))
+
+
+def affordable(learner: Learner, protocol: Protocol, seed: int, seconds: float) -> int:
+    """How many Adam steps fit into `seconds`."""
+    began = time.perf_counter()
+    learner.fit(protocol, seed, replace(adam(protocol, _TIMED), every=_TIMED), goal=0.0, progress=False)
+    return max(1, int(seconds * _TIMED / (time.perf_counter() - began)))
+
+
+def score(fit: ReachFit, protocol: Protocol) -> dict[str, float]:
+    """The scores of a fit; NaN for what it did not reach."""
+    history = fit.history
+    there = np.flatnonzero(history.loss.values <= GOAL)
+    first = {name: float(history[name][there[0]]) if len(there) else np.nan for name in ("iteration", "seconds")}
+    moved = kinematics(fit.reach(protocol.unseen))
+    unseen = Session(fit.task, fit.plant, fit.task.unseen(protocol.unseen), like=fit.network.start)
+    best = int(history.held_out_loss.argmin())
+    return {
+        "learned": fit.network.learned,
+        "iterations": first["iteration"],
+        "seconds": first["seconds"],
+        "spent": float(history.seconds[-1]),
+        "steps": int(history.iteration[-1]),
+        "loss": float(history.loss[best]),
+        "unseen_loss": Reaches(unseen, fit.loss).loss(fit.network),
+        "error": float(moved.endpoint_error.mean()),
+        "largest_error": float(moved.endpoint_error.max()),
+        "peak_speed": float(moved.peak_speed.mean()),
+        "path_ratio": float(moved.path_ratio.mean()),
+    }
+
+
+def adapted(before: ReachFit, load: Load, solver: Solver, *, progress: bool) -> tuple[ReachFit, dict[str, float]]:
+    """Adapt by biases alone; returns the fit and means over the targets, before, under and after the load."""
+    patience = _ENDLESS if isinstance(solver, Adam) else 3
+    after = before.adapt(
+        replace(before.task, load=load), solver=solver, goal=1e-3, patience=patience, progress=progress
+    )
+    moments = {
+        "before": before.reach(), "early": before.reach(load=load), "late": after.reach(),
+        "after_effect": after.reach(load=before.task.load),
+    }  # fmt: skip
+    found: dict[str, float] = {}
+    for moment, reach in moments.items():
+        moved = kinematics(reach)
+        found[f"deviation_{moment}"] = float(moved.lateral_deviation.mean())
+        found[f"deviation_size_{moment}"] = float(abs(moved.lateral_deviation).mean())
+        found[f"angle_{moment}"] = float(moved.initial_angle.mean())
+        found[f"angle_size_{moment}"] = float(abs(moved.initial_angle).mean())
+        found[f"error_{moment}"] = float(moved.endpoint_error.mean())
+    with torch.no_grad():
+        start = before.network.biases
+        found["bias_change"] = float((after.network.biases - start).square().mean().sqrt())
+    found["iterations"] = float(after.history.iteration[-1])
+    found["seconds"] = float(after.history.seconds[-1])
+    return after, found

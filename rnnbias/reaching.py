@@ -1,0 +1,332 @@
+"""`fit_reach`: learn to reach with frozen weights; `ReachFit`: reach with what was learned, and adapt it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from rnnbias import devices
+from rnnbias.control import Reaches, described, move
+from rnnbias.fit import Fit
+from rnnbias.metrics import reaching as kinematics
+from rnnbias.networks import RNN, learn_set
+from rnnbias.solvers import Adam, Monitor, Solver, choose
+from rnnbias.weights import Recipe
+from systems import checks, plants
+from systems.labels import Labelled
+from systems.loads import Load
+from systems.losses import Loss
+from systems.plants import Plant
+from systems.reaching import TASKS, Reaching, Session
+
+__all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "fit_reach"]
+
+#: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see the notes of `fit_reach`.
+SECOND_ORDER = Recipe(gain=1.0, input_scale=0.3, readout_scale=1e5)
+FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=1.0)
+_TAU = 0.2  # s
+_MEASURED = {
+    "endpoint_error": ("m", "mean end-point error on held-out reaches"),
+    "lateral_deviation": ("m", "mean lateral deviation under the load, left positive"),
+    "initial_angle": ("degree", "mean initial angle under the load, left positive"),
+    "after_effect_deviation": ("m", "mean lateral deviation without the load, left positive"),
+    "after_effect_angle": ("degree", "mean initial angle without the load, left positive"),
+    "bias_change": ("1", "root-mean-square change of the biases since before the adaptation"),
+}
+
+
+def fit_reach(
+    task: Reaching | str = "centre-out",
+    *,
+    plant: Plant | str = "point",
+    units: int = 400,
+    learn: str | Iterable[str] = "bias",
+    solver: Solver | str | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    loss: Loss | None = None,
+    activation: str = "tanh",
+    tau: float = _TAU,
+    goal: float = 1e-4,
+    patience: int = 3,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> ReachFit:
+    """Learn to reach with a recurrent network whose random weights are frozen.
+
+        r_t = (1 - dt/tau) r_{t-1} + dt/tau phi(W r_{t-1} + B x_{t-1} + b),      u_t = C r_t
+
+    x is what `task` lets the network see, u the command to `plant`. Only the parts in `learn` change.
+
+    Parameters
+    ----------
+    task : Reaching or str
+        A task such as `CentreOut(targets=24)`, or a name from `systems.available("task")`.
+    plant : Plant or str
+        A plant, or a name from `systems.available("plant")`.
+    units : int
+        Network size. Under push-pull wiring (the default with second-order learning) half as many numbers learn.
+    learn : str or set of str
+        Any of "bias", "gain", "mask", "readout", "initial", "weights".
+    solver : Solver or str, optional
+        A solver, or "levenberg-marquardt" (the default wherever it can learn the parts) or "adam".
+    seed : int
+        Of the weights; it replaces the recipe's. That of noise is the task's.
+    recipe : Recipe, optional
+        Scales, law and wiring of the frozen weights; default `SECOND_ORDER`, or `FIRST_ORDER` for Adam. See Notes.
+    loss : Loss, optional
+        Default `Loss()`, that of Williams et al. `Loss() + 0.1 * PATH + 0.01 * EFFORT` asks for straight reaches too.
+    activation : str
+        As in `RNN`.
+    tau : float
+        Time constant of the units (s), at least a step of the plant.
+    goal : float
+        Training loss at which learning ends; 5e-3 is where Williams et al. stop.
+    patience : int
+        How many records without a better loss (by a tenth) on held-out reaches end the learning. They go to as many
+        targets as there are in the task, which stand between its own; the numbers that do best on them are kept.
+    device : str or torch.device
+        "cpu" or "cuda".
+    progress : bool
+        Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
+
+    Returns
+    -------
+    ReachFit
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its value and the rule, before any learning starts.
+
+    Examples
+    --------
+    >>> from systems.reaching import CentreOut
+    >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)
+    >>> fit.reach(16).position.dims
+    ('trial', 'time', 'space')
+    """
+    parts = learn_set(learn)
+    solver = choose(solver, parts)
+    if isinstance(task, str):
+        task = TASKS[checks.choice("task", task, TASKS)]()
+    elif not isinstance(task, Reaching):
+        raise TypeError(f"task must be a task such as CentreOut(targets=24), got {task!r}")
+    plant, loss = plants.get(plant), Loss() if loss is None else loss
+    if not isinstance(recipe, Recipe | None):
+        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
+    recipe = recipe or (FIRST_ORDER if isinstance(solver, Adam) else SECOND_ORDER)
+    share = plant.dt / checks.number("tau", tau, at_least=plant.dt)
+    network = RNN(
+        units, task.inputs, 2, recipe=replace(recipe, seed=checks.seed("seed", seed)), learn=parts,
+        activation=activation, alpha=share - 1, beta=share, device=devices.find(device),
+    )  # fmt: skip
+    return _learn(network, task, plant, loss, solver, goal=goal, patience=patience, progress=progress)
+
+
+def _learn(
+    network: RNN,
+    task: Reaching,
+    plant: Plant,
+    loss: Loss,
+    solver: Solver,
+    *,
+    goal: float,
+    patience: int,
+    progress: bool,
+    gauge: Callable[[RNN], dict[str, float]] = lambda network: {},
+) -> ReachFit:
+    """Let `solver` teach `network`; the history has the terms of the loss, and what `gauge` measures."""
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss must be a Loss such as Loss() + 0.1 * PATH, got {loss!r}")
+    goal = checks.number("goal", goal, at_least=0)
+    patience = checks.whole("patience", patience, at_least=1)
+    train = Reaches(Session(task, plant, like=network.start), loss)
+    between = task.unseen(len(task.reaches()[1]))
+    held_out = Reaches(Session(task, plant, between, seed=(task.seed + 1) % 2**31, like=network.start), loss)
+
+    def measured(network: RNN) -> dict[str, float]:
+        terms = {f"{name}_loss": value for name, value in train.terms(network).items()}
+        return {**terms, "endpoint_error": held_out.endpoint_error(network), **gauge(network)}
+
+    monitor = Monitor(network, held_out, patience, measured, progress, goal)
+    before = network.digests()
+    solver.solve(network, train, monitor)
+    if network.digests() != before:
+        raise RuntimeError("frozen weights have changed during learning; please report this")
+    terms = {f"{name}_loss": ("1", f"what {name} adds to the training loss") for name in loss.weights}
+    return ReachFit(
+        network=network, solver=solver, history=monitor.history({**terms, **_MEASURED}),
+        task=task, plant=plant, loss=loss,
+        settings={"goal": goal, "patience": patience, "interrupted": int(monitor.interrupted)},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReachFit(Fit):
+    """A network that learned to reach.
+
+    Attributes
+    ----------
+    network, solver, history, settings
+        As in `Fit`; the history also has every term of the loss, and the end-point error on held-out reaches.
+    task, plant, loss
+        What was learned: see `systems.reaching`, `systems.plants` and `systems.losses`.
+    """
+
+    network: RNN
+    task: Reaching
+    plant: Plant
+    loss: Loss
+
+    kind: ClassVar[str] = "reach"
+
+    @property
+    def name(self) -> str:
+        """The names of task and plant."""
+        return f"{self.task.to_dict()['task']} with a {type(self.plant).__name__}"
+
+    def about(self) -> dict[str, object]:
+        """See `Fit.about`."""
+        return {"task": self.task.to_dict(), "plant": self.plant.to_dict(), "loss": self.loss.to_dict()}
+
+    def arrays(self) -> dict[str, Labelled]:
+        """See `Fit.arrays`: what learned before an adaptation and was frozen for it."""
+        drawn, now = _copy(self.network, self.network.learn).digests(), self.network.digests()
+        return {
+            f"frozen_{name}": Labelled(self.network.dims[name], buffer.cpu().numpy(), "1", f"frozen {name}")
+            for name, buffer in self.network.named_buffers()
+            if now[name] != drawn[name]
+        }
+
+    @classmethod
+    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+        """See `Fit.revive`."""
+        task = Reaching.from_dict(about["task"])
+        _check_inputs(task, fields["network"])
+        plant, loss = plants.from_dict(about["plant"]), Loss(**about["loss"])
+        return cls(task=task, plant=plant, loss=loss, **fields)
+
+    @torch.no_grad()
+    def reach(
+        self,
+        targets: int | ArrayLike | None = None,
+        *,
+        starts: ArrayLike | None = None,
+        load: Load | None = None,
+        seed: int | None = None,
+    ) -> xr.Dataset:
+        """Reach, and tell everything that happened.
+
+        Parameters
+        ----------
+        targets : int or array, optional
+            How many targets that were not learned from, or where targets are (trial, 2) from the plant's home (m).
+            Default: the targets of the task.
+        starts : array, optional
+            Where the hand starts, like `targets` given as places; default: home.
+        load : Load, optional
+            In place of the task's; `Load()` is none.
+        seed : int, optional
+            Of the noise; default: the task's.
+
+        Returns
+        -------
+        xarray.Dataset
+            `position`, `velocity` and `force` of the hand and the place where it is `seen`, (trial, time, space);
+            `command` (trial, time, output), `hidden` (trial, time, unit) and `plant_state` (trial, time, state). The go
+            cue is at time 0. `rnnbias.metrics.reaching` measures it.
+        """
+        task = self.task if load is None else replace(self.task, load=load)
+        if targets is None:
+            reaches = task.reaches()
+        elif isinstance(targets, int):
+            reaches = task.unseen(targets)
+        else:
+            targets = checks.array("targets", targets, shape=(None, 2))
+            reaches = np.zeros_like(targets) if starts is None else starts, targets
+        session = Session(task, self.plant, reaches, seed=seed, like=self.network.start)
+        return described(session, move(self.network, session), f"reaches of {self!r}", self.configuration())
+
+    def adapt(
+        self,
+        task: Reaching,
+        *,
+        learn: str | Iterable[str] = "bias",
+        solver: Solver | str | None = None,
+        loss: Loss | None = None,
+        goal: float = 1e-4,
+        patience: int = 3,
+        progress: bool = True,
+    ) -> ReachFit:
+        """Learn `task`, such as this one with a load, from where this fit ended; this fit stays as it is.
+
+        Whatever `learn` does not name is frozen as it is now, weights that learned before included. Arguments are those
+        of `fit_reach`; `loss` is this fit's by default.
+
+        The history of the result is the learning curve: means over the targets of `lateral_deviation` and
+        `initial_angle` under the load, of `after_effect_deviation` and `after_effect_angle`, which are the same without
+        it, and `bias_change`, how far the biases have moved.
+
+        >>> from dataclasses import replace
+        >>> from systems.loads import VisuomotorRotation
+        >>> from systems.losses import PATH, Loss
+        >>> from systems.reaching import CentreOut
+        >>> fit = fit_reach(CentreOut(targets=8), units=100, loss=Loss() + 0.1 * PATH, goal=1e-3, progress=False)
+        >>> turned = fit.adapt(replace(fit.task, load=VisuomotorRotation(30.0)), goal=1e-3, progress=False)
+        >>> curve = turned.history.initial_angle.values
+        >>> bool(abs(curve[-1]) < 0.2 * curve[0])
+        True
+        """
+        parts = learn_set(learn)
+        solver = choose(solver, parts)
+        if not isinstance(task, Reaching):
+            raise TypeError(f"task must be a task such as replace(fit.task, load=CurlField(15.0)), got {task!r}")
+        _check_inputs(task, self.network)
+        network = _copy(self.network, parts)
+        network.load_state_dict(self.network.state_dict())
+        loaded = Session(task, self.plant, like=network.start)
+        free = Session(replace(task, load=self.task.load), self.plant, like=network.start)
+        return _learn(
+            network, task, self.plant, loss or self.loss, solver, goal=goal, patience=patience, progress=progress,
+            gauge=_adaptation(loaded, free, network.biases.detach().clone()),
+        )  # fmt: skip
+
+
+def _adaptation(loaded: Session, free: Session, before: Tensor) -> Callable[[RNN], dict[str, float]]:
+    """What an adaptation is followed by; see `ReachFit.adapt`."""
+
+    @torch.no_grad()
+    def gauge(network: RNN) -> dict[str, float]:
+        under, after = (described(s, move(network, s), "", {}) for s in (loaded, free))
+        return {
+            "lateral_deviation": float(kinematics.lateral_deviation(under).mean()),
+            "initial_angle": float(kinematics.initial_angle(under).mean()),
+            "after_effect_deviation": float(kinematics.lateral_deviation(after).mean()),
+            "after_effect_angle": float(kinematics.initial_angle(after).mean()),
+            "bias_change": float((network.biases - before).square().mean().sqrt()),
+        }
+
+    return gauge
+
+
+def _copy(network: RNN, learn: tuple[str, ...]) -> RNN:
+    """The network as it was drawn, with other parts to learn."""
+    settings = {**network.to_dict(), "learn": list(learn)}
+    del settings["network"]
+    return RNN.from_dict(settings, network.start.device)
+
+
+def _check_inputs(task: Reaching, network: RNN) -> None:
+    if (task.inputs, 2) != (network.inputs, network.outputs):
+        raise ValueError(
+            f"task must give as many inputs as the network takes and take 2 outputs, got {task.inputs} and 2 for "
+            f"{network.inputs} and {network.outputs}"
+        )
