@@ -13,7 +13,7 @@ import xarray as xr
 from torch import nn
 
 import systems
-from rnnbias import analysis, fit_system, learned, metrics
+from rnnbias import analysis, fit_system, learned, maps, metrics
 from rnnbias.forecasting import SystemFit
 
 __all__ = ["ANALYSES", "SETTLE", "Lorenz", "Size"]
@@ -208,7 +208,20 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
 
     network = fit.network
     start, end = learned.read(analysis.untrained(network)), learned.read(network)
-    return analysis.interpolate(network, start, end, evaluate, points=lorenz.size.mixtures)
+    found = analysis.interpolate(network, start, end, evaluate, points=lorenz.size.mixtures)
+    exponents = [_slowed(lorenz, s, contexts.values[:, -1]) for s in found.mix.values]
+    attrs = {"units": "1", "long_name": "largest exponent of x + s (x(t + dt) - x), by the equations"}
+    return found.assign(by_the_equations=("mix", exponents, attrs))
+
+
+def _slowed(lorenz: Lorenz, s: float, starts: np.ndarray) -> float:
+    """Largest exponent of the map that makes the fraction s of each true step."""
+    system, steps = lorenz.system, lorenz.size.mixture_steps
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        return x + s * (maps.flow(system, 0.0, system.dt, 2, x) - x)
+
+    return metrics.largest_exponent(step, starts, steps, system.dt, transient=steps // 2).exponent.item()
 
 
 def _swapped(fit: SystemFit, network: nn.Module) -> SystemFit:
