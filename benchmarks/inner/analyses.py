@@ -194,7 +194,8 @@ def biases(lorenz: Lorenz) -> xr.Dataset:
 
 
 def interpolation(lorenz: Lorenz) -> xr.Dataset:
-    """From the biases that the network started from to those it learned: largest exponent and spread of a free run."""
+    """From the biases that the network started from to those it learned: largest exponent, and how much a free run
+    moves (its standard deviation in time, over that of the data)."""
     fit, dt = lorenz.fit, lorenz.system.dt
     contexts = lorenz.contexts[:20]
     scale, steps = fit.frame.scale, lorenz.size.mixture_steps
@@ -203,8 +204,8 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
         step, state = _swapped(fit, network).free_map(contexts)
         found = metrics.largest_exponent(step, state, steps, dt, transient=steps // 2)
         run = _swapped(fit, network).forecast(contexts, 2 * steps).forecast.values[:, steps:]
-        spread = (run / scale).std((0, 1)).mean() if np.isfinite(run).all() else np.nan
-        return {"largest_exponent": found.exponent.item(), "spread_of_free_run": float(spread)}
+        spread = (run / scale).std(1).mean() if np.isfinite(run).all() else np.nan
+        return {"largest_exponent": found.exponent.item(), "motion_of_free_run": float(spread)}
 
     network = fit.network
     start, end = learned.read(analysis.untrained(network)), learned.read(network)

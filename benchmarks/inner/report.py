@@ -85,12 +85,13 @@ def report(lorenz: Lorenz, found: dict[str, xr.Dataset], command: str) -> str:
         "",
         *_interpolation_table(found["interpolation"]),
         "",
-        f"Exponents are over {size.mixture_steps} samples of 20 starts after {size.mixture_steps // 2} discarded ones. "
+        f"Exponents are over {size.mixture_steps} samples of 20 starts after {size.mixture_steps // 2} discarded ones; "
+        "motion is the standard deviation of a free run in time, over that of the data. "
         "Under push-pull wiring the output is linear in the learned numbers while they are small, so that the network "
         "at s should make the fraction s of each true step; the last column is the exponent of that map by the "
         "equations. It is not exact: the network also weighs earlier samples a little, which below s = 1 lie closer "
-        "than those it learned from. By the equations C+ and C- stay, an eigenvalue mu becomes 1 + s (mu - 1), and they "
-        f"are stable up to s = {_onset(lorenz):.3f}: where the exponent is positive before, chaos lives beside them.",
+        "than those it learned from. By the equations C+ and C- stay, an eigenvalue mu becomes 1 + s (mu - 1), and "
+        f"they are stable up to s = {_onset(lorenz):.3f}: where the exponent is positive before, chaos lives beside them.",
         "",
     ]
     return "\n".join(lines)
