@@ -91,7 +91,7 @@ def report(lorenz: Lorenz, found: dict[str, xr.Dataset], command: str) -> str:
         "at s should make the fraction s of each true step; the last column is the exponent of that map by the "
         "equations. It is not exact: the network also weighs earlier samples a little, which below s = 1 lie closer "
         "than those it learned from. By the equations C+ and C- stay, an eigenvalue mu becomes 1 + s (mu - 1), and "
-        f"they are stable up to s = {_onset(lorenz):.3f}: where the exponent is positive before, chaos lives beside them.",
+        f"they are stable up to s = {_onset(lorenz):.3f}; a positive exponent before that is chaos beside them.",
         "",
     ]
     return "\n".join(lines)
