@@ -13,7 +13,7 @@ import xarray as xr
 from torch import nn
 
 import systems
-from rnnbias import analysis, fit_system, learned, metrics
+from rnnbias import analysis, fit_system, learned, maps, metrics
 from rnnbias.forecasting import SystemFit
 
 __all__ = ["ANALYSES", "SETTLE", "Lorenz", "Size"]
@@ -26,30 +26,24 @@ SETTLE = 500  # samples of a free run before those that count
 class Size:
     """How much of everything."""
 
-    units: int = 600
-    samples: int = 4000
-    trials: int = 100  # of the exponents
-    duration: float = 50.0  # of each
+    units: int = 400
+    samples: int = 3000
+    trials: int = 60  # of the exponents
+    duration: float = 30.0  # of each
     runs: int = 10
     run_samples: int = 4000
-    starts: int = 64  # of the search for fixed points
+    starts: int = 48  # of the search for fixed points
     moments: int = 6  # of the Jacobians
-    mixtures: int = 11
+    mixtures: int = 21
+    mixture_steps: int = 500  # of the exponent at each
 
     @classmethod
     def quick(cls) -> Size:
         """For a look: the report has its form, with coarser numbers."""
         return cls(
-            units=200,
-            samples=1500,
-            trials=40,
-            duration=15.0,
-            runs=4,
-            run_samples=1000,
-            starts=24,
-            moments=3,
+            units=200, samples=1500, trials=30, duration=10.0, runs=4, run_samples=1000, starts=24, moments=3,
             mixtures=6,
-        )
+        )  # fmt: skip
 
 
 class Lorenz:
@@ -156,20 +150,33 @@ def spectra(lorenz: Lorenz) -> xr.Dataset:
 
 
 def distances(lorenz: Lorenz) -> xr.Dataset:
-    """D_stsp and D_H of the network, and of two halves of the truth of the same length."""
-    fit, half = lorenz.fit, lorenz.free.sizes["time"] // 2
+    """D_stsp over all runs together and the mean D_H of single ones, of the network and of two halves of the truth."""
+    fit = lorenz.fit
     scale = xr.DataArray(fit.frame.scale, {"state": list(fit.recording.states)}, "state")
     truth, network = (lorenz.free.sel(learner=name, drop=True) for name in ("truth", "network"))
-    floor = analysis.floors(truth, scale)
-    first = {"time": slice(0, half)}
+    floor = analysis.floors(truth, scale).mean("trial", keep_attrs=True)
+    floor["state_space_divergence"] = analysis.floors(_joined(truth), scale).state_space_divergence
+    half = {"time": slice(0, truth.sizes["time"] // 2)}
     own = {
-        "state_space_divergence": metrics.state_space_divergence(network[first], truth[first], scale).divergence,
-        "spectral_distance": metrics.spectral_distance(network[first], truth[first]),
+        "state_space_divergence": _stsp(_joined(network), _joined(truth), scale),
+        "spectral_distance": metrics.spectral_distance(network[half], truth[half]).mean().item(),
     }
-    network_distances = floor.copy(data={name: array.values for name, array in own.items()})
-    return xr.concat([floor, network_distances], "learner", combine_attrs="override").assign_coords(
+    both = [floor, floor.copy(data={name: np.array(value) for name, value in own.items()})]
+    return xr.concat(both, "learner", combine_attrs="override", join="outer").assign_coords(
         learner=["truth", "network"]
     )
+
+
+def _joined(runs: xr.DataArray) -> xr.DataArray:
+    """All trials one after another; only for what does not depend on the order of samples."""
+    values = runs.values.reshape(-1, runs.sizes["state"])
+    return xr.DataArray(values, {"time": np.arange(len(values)), "state": runs.state.values}, ("time", "state"))
+
+
+def _stsp(network: xr.DataArray, truth: xr.DataArray, scale: xr.DataArray) -> float:
+    """D_stsp on half of the samples, as many as the floor has."""
+    half = {"time": slice(0, truth.sizes["time"] // 2)}
+    return metrics.state_space_divergence(network[half], truth[half], scale).divergence.item()
 
 
 def eigenvalues(lorenz: Lorenz) -> xr.Dataset:
@@ -178,30 +185,44 @@ def eigenvalues(lorenz: Lorenz) -> xr.Dataset:
 
 
 def biases(lorenz: Lorenz) -> xr.Dataset:
-    """Biases before and after learning."""
+    """What learning added to the biases; under push-pull wiring, opposite shifts to the two units of a pair."""
     network = lorenz.fit.network
-    values = [n.biases.detach().numpy() for n in (analysis.untrained(network), network)]
+    shift = network.biases.detach() - analysis.untrained(network).biases.detach()
     return analysis.bias_histogram(
-        xr.DataArray(np.stack(values), {"stage": ["before", "after"]}, ("stage", "unit"), attrs={"units": "1"})
+        xr.DataArray(shift.numpy(), dims="unit", attrs={"units": "1", "long_name": "learned shift of the bias"})
     )
 
 
 def interpolation(lorenz: Lorenz) -> xr.Dataset:
-    """From the biases that the network started from to those it learned: largest exponent and spread of a free run."""
+    """From the biases that the network started from to those it learned: largest exponent, and how much a free run
+    moves (its standard deviation in time, over that of the data)."""
     fit, dt = lorenz.fit, lorenz.system.dt
     contexts = lorenz.contexts[:20]
-    scale = fit.frame.scale
+    scale, steps = fit.frame.scale, lorenz.size.mixture_steps
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         step, state = _swapped(fit, network).free_map(contexts)
-        found = metrics.largest_exponent(step, state, 1000, dt, transient=500)
-        run = _swapped(fit, network).forecast(contexts, 1000).forecast.values[:, 500:]
-        spread = (run / scale).std((0, 1)).mean() if np.isfinite(run).all() else np.nan
-        return {"largest_exponent": found.exponent.item(), "spread_of_free_run": float(spread)}
+        found = metrics.largest_exponent(step, state, steps, dt, transient=steps // 2)
+        run = _swapped(fit, network).forecast(contexts, 2 * steps).forecast.values[:, steps:]
+        spread = (run / scale).std(1).mean() if np.isfinite(run).all() else np.nan
+        return {"largest_exponent": found.exponent.item(), "motion_of_free_run": float(spread)}
 
     network = fit.network
     start, end = learned.read(analysis.untrained(network)), learned.read(network)
-    return analysis.interpolate(network, start, end, evaluate, points=lorenz.size.mixtures)
+    found = analysis.interpolate(network, start, end, evaluate, points=lorenz.size.mixtures)
+    exponents = [_slowed(lorenz, s, contexts.values[:, -1]) for s in found.mix.values]
+    attrs = {"units": "1", "long_name": "largest exponent of x + s (x(t + dt) - x), by the equations"}
+    return found.assign(by_the_equations=("mix", exponents, attrs))
+
+
+def _slowed(lorenz: Lorenz, s: float, starts: np.ndarray) -> float:
+    """Largest exponent of the map that makes the fraction s of each true step."""
+    system, steps = lorenz.system, lorenz.size.mixture_steps
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        return x + s * (maps.flow(system, 0.0, system.dt, 2, x) - x)
+
+    return metrics.largest_exponent(step, starts, steps, system.dt, transient=steps // 2).exponent.item()
 
 
 def _swapped(fit: SystemFit, network: nn.Module) -> SystemFit:
@@ -210,7 +231,9 @@ def _swapped(fit: SystemFit, network: nn.Module) -> SystemFit:
 
 def _side_by_side(found: Sequence[xr.Dataset]) -> xr.Dataset:
     both = [ds.drop_dims("start") for ds in found]
-    return xr.concat(both, "learner", combine_attrs="override").assign_coords(learner=["truth", "network"])
+    return xr.concat(both, "learner", combine_attrs="override", join="outer").assign_coords(
+        learner=["truth", "network"]
+    )
 
 
 ANALYSES = {

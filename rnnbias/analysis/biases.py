@@ -60,16 +60,16 @@ def bias_histogram(bias: xr.DataArray, *, bins: int = 40, unit: str = "unit") ->
     edges = np.linspace(low, high, bins + 1)
     density = np.apply_along_axis(lambda row: np.histogram(row, edges, density=True)[0], -1, x.values)
     dims = tuple(map(str, x.dims[:-1]))
-    units = str(bias.attrs.get("units", "1"))
+    units, name = str(bias.attrs.get("units", "1")), str(bias.attrs.get("long_name", "bias"))
     return dataset(
         {
             "density": Labelled((*dims, "bias"), density, "1" if units == "1" else f"1/{units}", "density of units"),
-            "mean": Labelled(dims, x.values.mean(-1), units, "mean bias"),
-            "sd": Labelled(dims, x.values.std(-1), units, "standard deviation of the biases"),
+            "mean": Labelled(dims, x.values.mean(-1), units, f"mean {name}"),
+            "sd": Labelled(dims, x.values.std(-1), units, f"standard deviation of the {name}"),
         },
         {
             **{d: labels_of(bias, d) for d in dims},
-            "bias": Labelled("bias", (edges[1:] + edges[:-1]) / 2, units, "bias"),
+            "bias": Labelled("bias", (edges[1:] + edges[:-1]) / 2, units, name),
         },
         title="histogram of biases",
         config={"bins": bins},

@@ -104,11 +104,9 @@ def untrained(network: nn.Module) -> nn.Module:
     >>> torch.equal(untrained(net).recurrent, net.recurrent)
     True
     """
-    settings = network.to_dict()
-    kind = settings.pop("network")
-    checks.choice("network", kind, [type(network).__name__])
-    fresh = type(network).from_dict(settings, next(network.parameters()).device)
-    return fresh.to(next(network.parameters()).dtype)
+    settings, like = network.to_dict(), next(network.parameters())
+    del settings["network"]
+    return type(network).from_dict(settings, like.device).to(like.dtype)
 
 
 def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, points: int = 10) -> xr.Dataset:

@@ -7,7 +7,7 @@ kaplan_yorke         the dimension that a spectrum implies
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from itertools import repeat
 
@@ -175,7 +175,7 @@ def system_spectrum(
     x = torch.from_numpy(system.simulate(trials, dt, seed=seed).trajectory.values[:, 0])
     fine = _fineness(system, x, tolerance)
     steps, lead = round(duration / dt), round(transient / dt)
-    flow = (partial(_runge_kutta, system, k * dt, dt, fine) for k in range(lead + steps))
+    flow = (partial(maps.flow, system, k * dt, dt, fine) for k in range(lead + steps))
     local, running, at, failed = _average(flow, x, maps.frame(x, count, seed), steps, lead, dt, progress)
     unit = system.units["time"]
     return _result(
@@ -266,25 +266,12 @@ def _result(
     )
 
 
-def _runge_kutta(system: Callable[..., Tensor], t: float, dt: float, steps: int, x: Tensor) -> Tensor:
-    """Integrate from t to t + dt in equal steps of the classical fourth-order method."""
-    h = dt / steps
-    for k in range(steps):
-        s = t + k * h
-        a = system(s, x)
-        b = system(s + h / 2, x + h / 2 * a)
-        c = system(s + h / 2, x + h / 2 * b)
-        d = system(s + h, x + h * c)
-        x = x + h / 6 * (a + 2 * b + 2 * c + d)
-    return x
-
-
 @torch.no_grad()
 def _fineness(system: System, x: Tensor, tolerance: float) -> int:
     """How many steps a sample interval the tolerance takes."""
-    steps, coarse = 1, _runge_kutta(system, 0.0, system.dt, 1, x)
+    steps, coarse = 1, maps.flow(system, 0.0, system.dt, 1, x)
     while steps <= _FINEST:
-        fine = _runge_kutta(system, 0.0, system.dt, 2 * steps, x)
+        fine = maps.flow(system, 0.0, system.dt, 2 * steps, x)
         if (fine - coarse).abs().max() <= tolerance * x.square().mean().sqrt():
             return steps
         steps, coarse = 2 * steps, fine

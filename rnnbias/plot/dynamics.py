@@ -21,7 +21,8 @@ from rnnbias.plot import style
 
 __all__ = ["convergence", "eigenvalue_cloud", "exponents", "fixed_points", "power_spectrum", "return_map", "time_in"]
 
-_STAGES = {"before": style.GREY, "after": style.COLOURS[1]}
+_DOTS = {"marker": ".", "ms": 3, "alpha": 0.7}
+_STAGES = {"before": {"marker": "o", "ms": 6, "mfc": "none", "mew": 0.6, "color": style.GREY}}  # seen under dots
 
 
 def time_in(data: xr.Dataset, unit: float, name: str) -> xr.Dataset:
@@ -58,7 +59,8 @@ def eigenvalue_cloud(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         real, imag = part.eigenvalue_real.values.ravel(), part.eigenvalue_imag.values.ravel()
         radius = f"largest |λ| {np.hypot(real, imag).max():.3f}" if real.size else "none"
         label = f"{name}: {radius}" if name else radius
-        axes.plot(real, imag, ".", ms=3, alpha=0.6, color=_STAGES.get(name, colour), label=label, rasterized=True)
+        look = {"ls": "", "color": colour, "label": label, "rasterized": True, **_STAGES.get(name, _DOTS)}
+        axes.plot(real, imag, **look)
     axes.axhline(0, color=style.GREY, lw=0.4, zorder=0)
     axes.axvline(0, color=style.GREY, lw=0.4, zorder=0)
     axes.set(aspect="equal", xlabel="real part of the eigenvalue", ylabel="imaginary part")
@@ -185,7 +187,7 @@ def fixed_points(
         for row in place(trajectory.values):
             axes.plot(*row.T, lw=0.4, color=style.GREY, alpha=0.7, zorder=0, rasterized=True)
     whose = data.learner.values if "learner" in data.coords else np.full(data.sizes["point"], "")
-    colours = iter(style.COLOURS[1:] * len(whose))
+    colours = iter(style.COLOURS * len(whose))
     for k, name in enumerate(dict.fromkeys(map(str, whose))):
         colour = style.BLACK if name == "truth" else next(colours)
         for kind, marker, face in (("stable", "o", colour), ("unstable", "o", "none"), ("slow", "x", colour)):
@@ -222,7 +224,7 @@ def return_map(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     style.need(data, "maximum", "following")
     axes = style.one(axes, 1.5, 1.4)
     whose = data.learner.values if "learner" in data.coords else np.full(data.sizes["event"], "")
-    colours = iter(style.COLOURS[1:] * len(whose))
+    colours = iter(style.COLOURS * len(whose))
     for name in dict.fromkeys(map(str, whose)):
         mine = whose == name
         colour = style.BLACK if name == "truth" else next(colours)
