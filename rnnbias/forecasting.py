@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, Self
@@ -118,6 +119,11 @@ def fit_system(
     ValueError, TypeError
         Naming the argument, its value and the rule, before any learning starts.
 
+    Warns
+    -----
+    UserWarning
+        Where more numbers learn than the training data have values.
+
     Notes
     -----
     With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen by
@@ -178,6 +184,12 @@ def fit_system(
             units, states, states, recipe=setting.recipe, learn=parts, activation=activation,
             alpha=setting.alpha, beta=setting.beta, device=device,
         )  # fmt: skip
+        if network.learned > lesson.fitting.numel():
+            warnings.warn(
+                f"{network.learned} numbers learn from {lesson.fitting.numel()} values: a forecast from so few is not "
+                "to be trusted, take fewer units or a longer recording",
+                stacklevel=3,
+            )
         monitor = lesson.learn(network, solver, jitter=setting.jitter, seed=seed, progress=progress)
         settings = {
             "samples": int(np.prod(data.values.shape[:2])),

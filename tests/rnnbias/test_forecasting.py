@@ -1,3 +1,4 @@
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -630,3 +631,12 @@ def test_wrong_data_are_named_before_learning_starts(source, options, message, m
 
 def test_every_learnable_part_is_documented():
     assert all(f'"{part}"' in fit_system.__doc__ for part in LEARNABLE)
+
+
+def test_more_learned_numbers_than_values_are_warned_of():
+    short = waves(samples=60).values[0, :, :1]
+    with pytest.warns(UserWarning, match="60 numbers learn from 54 values"):
+        fit_system(short, dt=0.1, units=120, solver=LevenbergMarquardt(iterations=1), jitter=0.0, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_system(short, dt=0.1, units=20, solver=LevenbergMarquardt(iterations=1), jitter=0.0, progress=False)
