@@ -635,7 +635,7 @@ def test_every_learnable_part_is_documented():
 
 def test_more_learned_numbers_than_values_are_warned_of():
     short = waves(samples=60).values[0, :, :1]
-    with pytest.warns(UserWarning, match="60 numbers learn from 54 values"):
+    with pytest.warns(UserWarning, match="60 numbers learn from 51 values"):
         fit_system(short, dt=0.1, units=120, solver=LevenbergMarquardt(iterations=1), jitter=0.0, progress=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
