@@ -3,10 +3,10 @@
     python benchmarks/recording.py FILE [--variables ...] [--dt DT] [--units N] [--seeds K] [--test F] [--out DIR]
 
 FILE is netCDF, with a dimension `time` and, if wanted, `trial` and one more for the states; or CSV with a line of
-names (`hand [m]`: with units), a column `time` (or --dt) and one column a state. The last part of every trial is kept for the test; everything
-before it goes to `fit_system` with its defaults, and to persistence, linear and quadratic autoregression. Each then
-predicts every test sample from the true ones before it (one step), and runs on alone from many places in the test data
-(free run). DIR receives `recording.md` (the table), `recording.nc` and `traces.png`.
+names (`hand [m]`: with units), a column `time` (or --dt) and one column a state. The last part of every trial is kept
+for the test; everything before it goes to `fit_system` with its defaults, and to persistence, linear and quadratic
+autoregression. Each then predicts every test sample from the true ones before it (one step), and runs on alone from
+many places in the test data (free run). DIR receives `recording.md` (the table), `recording.nc` and `traces.png`.
 """
 
 from __future__ import annotations
