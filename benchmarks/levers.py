@@ -148,7 +148,7 @@ def profile(units: int, samples: int, gain: float) -> Iterator[list[str]]:
         f"{products:.2f}",
         f"{work / products / 1e9:.1f} GFLOP/s, {work / products / own:.0%} of the machine's {own / 1e9:.1f}",
     ]
-    yield ["… the rest of it", f"{taken - products:.2f}", f"elementwise, on arrays larger than the cache: {rest}"]
+    yield ["… the rest of it", f"{sum(parts.values()):.2f}", f"elementwise, on arrays larger than the cache: {rest}"]
     yield ["QR factorisation", f"{clock(lambda: torch.linalg.qr(matrix, mode='r')):.2f}", f"{tuple(matrix.shape)}"]
     yield ["singular values", f"{clock(lambda: torch.linalg.svd(triangle)):.2f}", f"{tuple(triangle.shape)}"]
 

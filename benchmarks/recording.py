@@ -3,16 +3,17 @@
     python benchmarks/recording.py FILE [--variables ...] [--dt DT] [--units N] [--seeds K] [--test F] [--out DIR]
 
 FILE is netCDF, with a dimension `time` and, if wanted, `trial` and one more for the states; or CSV with a line of
-names, a column `time` (or --dt) and one column a state. The last part of every trial is kept for the test; everything
-before it goes to `fit_system` with its defaults, and to persistence, linear and quadratic autoregression. Each then
-predicts every test sample from the true ones before it (one step), and runs on alone from many places in the test data
-(free run). DIR receives `recording.md` (the table), `recording.nc` and `traces.png`.
+names (`hand [m]`: with units), a column `time` (or --dt) and one column a state. The last part of every trial is kept
+for the test; everything before it goes to `fit_system` with its defaults, and to persistence, linear and quadratic
+autoregression. Each then predicts every test sample from the true ones before it (one step), and runs on alone from
+many places in the test data (free run). DIR receives `recording.md` (the table), `recording.nc` and `traces.png`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import shlex
 import sys
 import time
@@ -91,9 +92,12 @@ def _open_csv(path: Path) -> xr.Dataset:
                 raise ValueError(
                     f"{path.name} must hold numbers, got {text!r} on line {line + 2}, column {names[column]!r}"
                 ) from None
-    columns = dict(zip(names, values.T, strict=True))
+    columns = {}
+    for name, column in zip(names, values.T, strict=True):
+        bare, units = re.fullmatch(r"\s*(.*?)\s*(?:\[(.*)\])?\s*", name).groups()
+        columns[bare] = ("time", column, {"units": units or "1"})
     times = {"time": columns.pop("time")} if "time" in columns else {}
-    return xr.Dataset({name: ("time", column) for name, column in columns.items()}, times)
+    return xr.Dataset(columns, times)
 
 
 def split(ds: xr.Dataset, dt: float | None, share: float) -> tuple[Recording, xr.Dataset, Recording, int]:

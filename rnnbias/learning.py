@@ -76,7 +76,7 @@ class Lesson:
     def step_error(self, network: RNN) -> float:
         """Root-mean-square error of predictions from held-out inputs, in standard deviations of the states."""
         error = self._tested.residual(network)
-        return float((error * error.new_tensor(self.frame.step_scale)).square().mean().sqrt())
+        return float((error * error.new_tensor(self.frame.step_scale)).square().mean().sqrt().nan_to_num(torch.inf))
 
     @cached_property
     def free_runs(self) -> FreeRuns:

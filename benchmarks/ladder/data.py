@@ -35,7 +35,7 @@ class Protocol:
     esn_units: int = 500
     lm_iterations: int = 30
     adam_steps: int = 200
-    full_steps: int = 2000
+    full_steps: int = 1500
 
     @classmethod
     def quick(cls) -> Protocol:

@@ -119,7 +119,7 @@ def _table(scores: xr.Dataset) -> Iterator[list[str]]:
     cyclic = bool(np.isfinite(scores.period_error).any())
     last = ["period error", "amplitude error"] if cyclic else ["exponent"]
     yield [
-        "learner", "role", "learned", "units", "fit (s)", "valid time", "IQR", "seeds", "at 0.3", "at 0.5",
+        "learner", "role", "learned", "units", "fit (s)", "CPU (s)", "valid time", "IQR", "seeds", "at 0.3", "at 0.5",
         "NRMSE", "D_stsp", "D_H", *last, "escaped", "silent", "failed", "ESN, same count",
     ]  # fmt: skip
     middle = scores.median("seed")
@@ -148,6 +148,7 @@ def _table(scores: xr.Dataset) -> Iterator[list[str]]:
             number(row.learned, "{:.0f}"),
             number(row.units, "{:.0f}") if row.units else "",
             number(row.seconds, "{:.1f}") if row.learned else "",
+            number(row.cpu_seconds, "{:.1f}") if row.learned else "",
             valid(learner),
             "–".join(f"{q:.1f}" for q in np.quantile(known, [0.25, 0.75])) if known.size else "",
             f"[{float(seeds.min()):.2f}, {float(seeds.max()):.2f}]" if several else "",

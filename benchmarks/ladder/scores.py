@@ -20,6 +20,7 @@ SCORES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "learned": ((), "1", "learned numbers"),
     "units": ((), "1", "units of the network"),
     "seconds": ((), "s", "time to fit"),
+    "cpu_seconds": ((), "s", "processor time to fit, which other jobs on the machine do not lengthen"),
     "valid_time": (("threshold", "window"), "Lyapunov times", "valid prediction time"),
     "nrmse": (
         ("window",),
