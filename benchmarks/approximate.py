@@ -29,7 +29,7 @@ from rnnbias import plot
 from rnnbias.files import write_netcdf
 from systems import checks, functions
 
-_TARGETS = ("franke", "runge", "weierstrass", "checkerboard")
+_TARGETS = ("franke", "weierstrass", "checkerboard")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -60,11 +60,11 @@ class Construction:
 def random_network(units: int, like: FNN, *, edge: float, seed: int) -> FNN:
     """A ReLU network with input and output weights uniform on [-edge, edge], of the sizes of `like`; biases learn.
 
-    It is index-stable: a wider one begins with the same units. All biases start at 0.
+    It is index-stable: a wider one begins with the same units.
     """
     edge = checks.number("edge", edge, above=0)
     recipe = Recipe(
-        seed=seed, law="uniform", wiring="independent", bias_scale=0.0,
+        seed=seed, law="uniform", wiring="independent", bias_scale=1.0,
         input_scale=edge / math.sqrt(3), readout_scale=edge * math.sqrt(units / 3),
     )  # fmt: skip
     return FNN(units, like.inputs, like.outputs, recipe=recipe)
