@@ -25,6 +25,7 @@ from reaches import report
 from reaches.learners import GOAL, LOADS, NATURAL, Learner, Protocol, adam, adapted, affordable, learners, score
 from rnnbias import LevenbergMarquardt, ReachFit
 from rnnbias.networks import learn_set
+from rnnbias.reaching import SECOND_ORDER
 from systems import checks, plants
 from systems.reaching import SEES, CentreOut, Session
 
@@ -70,7 +71,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         if args.adapt is not None:
             checks.choice("--adapt", args.adapt, LOADS)
         checks.whole("--seeds", args.seeds, at_least=1)
-        checks.whole("--units", args.units, at_least=2)
+        SECOND_ORDER.rows(checks.whole("--units", args.units, at_least=2), "--units")
         task = CentreOut(targets=args.targets, sees=args.sees)
         protocol = Protocol(task, plants.get(args.plant), args.units, steps=20 if args.quick else 400)
         Session(task, protocol.plant)

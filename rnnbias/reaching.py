@@ -82,7 +82,7 @@ def fit_reach(
     recipe : Recipe, optional
         Scales, law and wiring of the frozen weights; default `SECOND_ORDER`, or `FIRST_ORDER` for Adam. See Notes.
     loss : Loss, optional
-        Default `Loss()`, that of Williams et al. `Loss() + 0.1 * PATH + 0.01 * EFFORT` asks for straight reaches too.
+        Default `Loss()`, that of Williams et al. `Loss() + PATH + 1e-3 * EFFORT` asks for straight reaches too.
     activation : str
         As in `RNN`.
     tau : float

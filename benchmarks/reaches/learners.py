@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 GOAL = 5e-3  # the training loss at which Williams et al. (2025) stop
-NATURAL = Loss() + 0.1 * PATH + 0.01 * EFFORT  # what adaptation starts from and goes by: straight, smooth reaches
+NATURAL = Loss() + PATH + 1e-3 * EFFORT  # what adaptation starts from and goes by: straight reaches
 LOADS: dict[str, Load] = {"curl": CurlField(15.0), "rotation": VisuomotorRotation(30.0)}
 _RECORDS = 40  # of an Adam run
 _ENDLESS = 10**6  # records without progress that Adam may make: its budget ends it

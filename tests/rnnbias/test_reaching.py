@@ -17,22 +17,25 @@ from systems.loads import CurlField, Load, VisuomotorRotation
 from systems.losses import PATH, Loss
 from systems.reaching import CentreOut, RandomReach
 
-TASK = CentreOut(targets=8, duration=0.4)
-SOLVER = LevenbergMarquardt(iterations=4)
+TASK = CentreOut(targets=12)
+POINT = plants.get("point", dt=0.02)  # 50 steps
+STRAIGHT = Loss() + PATH
+SOLVER = LevenbergMarquardt(iterations=2)
 
 
 def quick(task=TASK, **more):
-    return fit_reach(task, **{"units": 100, "tau": 0.1, "solver": SOLVER, "goal": 5e-3, "progress": False, **more})
+    settings = {"plant": POINT, "units": 100, "solver": SOLVER, "goal": 2e-2, "progress": False}
+    return fit_reach(task, **{**settings, **more})
 
 
 @pytest.fixture(scope="module")
 def fit():
-    return quick(loss=Loss() + 0.1 * PATH)
+    return quick(loss=STRAIGHT)
 
 
 @pytest.fixture(scope="module")
 def turned(fit):
-    return fit.adapt(replace(TASK, load=VisuomotorRotation(30.0)), solver=SOLVER, goal=5e-3, progress=False)
+    return fit.adapt(replace(TASK, load=VisuomotorRotation(30.0)), solver=SOLVER, goal=2e-2, progress=False)
 
 
 def frozen(fit):
@@ -40,7 +43,7 @@ def frozen(fit):
 
 
 def test_biases_alone_learn_to_reach(fit):
-    assert fit.history.loss[0] > 8 and fit.history.held_out_loss.min() < 0.1
+    assert fit.history.loss[0] > 8 and fit.history.held_out_loss.min() < 2e-2
     assert float(kinematics(fit.reach()).endpoint_error.mean()) < 2e-3
     assert [name for name, _ in fit.network.named_parameters()] == ["bias"]
     assert fit.network.learned == 50
@@ -49,8 +52,8 @@ def test_biases_alone_learn_to_reach(fit):
 @pytest.mark.parametrize("plant", ["point-reference", "arm"])
 @pytest.mark.parametrize("sees", ["target", "both"])
 def test_other_plants_and_sights(plant, sees):
-    found = quick(replace(TASK, targets=6, sees=sees), plant=plant, solver=LevenbergMarquardt(iterations=2))
-    assert found.history.loss[-1] < 0.1 * found.history.loss[0]
+    found = quick(replace(TASK, targets=8, sees=sees), plant=plants.get(plant, dt=0.02), goal=0.1)
+    assert found.history.loss[-1] < 0.2 * found.history.loss[0]
 
 
 def test_the_history_keeps_every_term(fit):
@@ -72,11 +75,8 @@ def test_frozen_arrays_are_those_of_the_recipe_after_fit_and_adapt(fit, turned):
         assert set(found.network.digests()) == {"recurrent", "input", "readout", "start", "gain", "mask", "initial"}
 
 
-@pytest.mark.parametrize("solver", ["adam", Adam(iterations=30, every=10, batch=8)])
-def test_adam_lowers_the_loss(solver):
-    if solver == "adam":
-        assert rnnbias.solvers.choose(solver, ("bias",)) == Adam()
-        return
+def test_adam_lowers_the_loss_on_scales_of_its_own():
+    solver = Adam(iterations=20, every=10, batch=12)
     found = quick(solver=solver, units=40)
     assert found.network.recipe.wiring == "independent"
     assert found.history.loss[-1] < found.history.loss[0]
@@ -87,13 +87,15 @@ def test_adam_lowers_the_loss(solver):
 def test_a_reach_tells_everything(fit):
     ds = fit.reach(5)
     assert ds.position.dims == ("trial", "time", "space") and ds.hidden.dims == ("trial", "time", "unit")
-    assert dict(ds.sizes) == {"trial": 5, "time": 40, "space": 2, "output": 2, "unit": 100, "state": 6}
+    assert dict(ds.sizes) == {"trial": 5, "time": 50, "space": 2, "output": 2, "unit": 100, "state": 6}
     units = {name: ds[name].attrs["units"] for name in ("position", "velocity", "force", "command", "time", "angle")}
     assert units == {
         "position": "m", "velocity": "m s-1", "force": "N", "command": "N", "time": "s", "angle": "degree"
     }  # fmt: skip
     np.testing.assert_array_equal(ds.position, ds.plant_state.sel(state=["x", "y"]))
-    np.testing.assert_allclose(np.diff(ds.position, axis=1)[:, -1] / 0.01, ds.velocity[:, -2:].mean("time"), atol=0.02)
+    np.testing.assert_allclose(
+        np.diff(ds.position, axis=1)[:, 10] / 0.02, ds.velocity[:, 10:12].mean("time"), atol=2e-3
+    )
     np.testing.assert_allclose(ds.angle, np.degrees(np.arctan2(*ds.target.values.T[::-1])) % 360)
 
 
@@ -119,7 +121,7 @@ def test_adaptation_to_a_rotation_leaves_an_after_effect_of_the_other_sign(fit, 
     assert float(kinematics(turned.reach(load=Load())).initial_angle.mean()) == pytest.approx(
         float(curve.after_effect_angle[-1]), abs=1e-6
     )
-    shift = turned.network.biases - fit.network.biases
+    shift = (turned.network.biases - fit.network.biases).detach()
     assert float(shift.square().mean().sqrt()) == pytest.approx(float(curve.bias_change[-1]))
 
 
@@ -159,9 +161,9 @@ def test_an_altered_file_is_refused(turned, tmp_path):
 
 
 def test_random_reaches_with_delays_and_noise():
-    task = RandomReach(trials=6, duration=0.3, vision_delay=0.03, proprioception_delay=0.01, vision_noise=1e-4)
-    found = quick(task, units=60, solver=LevenbergMarquardt(iterations=2))
-    assert found.history.loss[-1] < found.history.loss[0]
+    task = RandomReach(trials=8, vision_delay=0.06, proprioception_delay=0.02, motor_noise=0.01)
+    found = quick(task, goal=0.1)
+    assert found.history.held_out_loss.min() < 0.5 * found.history.held_out_loss[0]
     one, same, other = (found.reach(seed=seed).position for seed in (None, task.seed, 5))
     assert one.equals(same) and not one.equals(other)
 
@@ -176,7 +178,7 @@ def test_random_reaches_with_delays_and_noise():
         ({"task": CentreOut(sees="both", vision_delay=0.005)}, ValueError, "vision_delay must be a whole number"),
         ({"learn": "bais"}, ValueError, "learn must be one of"),
         ({"solver": "adamw"}, ValueError, "solver must be one of"),
-        ({"solver": LevenbergMarquardt(), "learn": "weights"}, ValueError, "learn must be without weights"),
+        ({"solver": LevenbergMarquardt(), "learn": "mask"}, ValueError, "learn must be without mask"),
         ({"loss": 1.0}, TypeError, "loss must be a Loss"),
         ({"recipe": {}}, TypeError, "recipe must be a Recipe"),
         ({"tau": 0.005}, ValueError, "tau must be at least 0.01"),
@@ -197,8 +199,8 @@ def test_bad_adaptations_are_refused(fit):
         fit.adapt(CurlField(15.0))
     with pytest.raises(ValueError, match="task must give as many inputs"):
         fit.adapt(replace(TASK, sees="both"))
-    with pytest.raises(ValueError, match="learn must be without weights"):
-        fit.adapt(TASK, learn="weights", solver="levenberg-marquardt")
+    with pytest.raises(ValueError, match="learn must be without mask"):
+        fit.adapt(TASK, learn="mask", solver="levenberg-marquardt")
 
 
 def test_recipes_and_plants_may_be_given():
