@@ -150,9 +150,9 @@ def table(scores: xr.Dataset, command: str) -> str:
         "",
         f"{os.cpu_count()} cores, {scores.attrs['source']}.",
         "",
-        f"The autocorrelation of x falls to a half at tau = {tau:.4f} time units: dt = tau / {_LEAD} = {dt:.5f}. Medians "
-        f"over {scores.sizes['seed']} seeds of the weights. Valid times of self-driven runs in Lyapunov times "
-        f"(threshold {_MARK}, at most {_REACH:g}), over {scores.attrs['windows']} windows after {_CONTEXT} true samples.",
+        f"The autocorrelation of x falls to a half at tau = {tau:.4f} time units: dt = tau / {_LEAD} = {dt:.5f}. "
+        f"Medians over {scores.sizes['seed']} seeds of the weights. Valid times of self-driven runs in Lyapunov times "
+        f"(threshold {_MARK}, at most {_REACH:g}), {scores.attrs['windows']} windows after {_CONTEXT} true samples.",
         "",
         "| learner | units | learned | driven R² | valid time | quartiles | iterations | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
