@@ -83,8 +83,8 @@ def table(scores: xr.Dataset, command: str) -> str:
         f"{os.cpu_count()} cores, {scores.attrs['source']}.",
         "",
         f"R² and correct: over 100 fresh trials (correct: no answer off by {_CLOSE} or more). Held: memories that are "
-        f"set from rest and stay within {_CLOSE} of their bits throughout {_HOLD:,} steps without input. Corners: those at "
-        "which a stable fixed point was found.",
+        f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those at which "
+        "a stable fixed point was found.",
         "",
         "| task | seed | learned | training loss | R² | correct | held | stable fixed points | corners | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -109,8 +109,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("remember.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--tasks", nargs="+", default=tasks, metavar="NAME", help=", ".join(tasks))
     parser.add_argument("--bits", type=int, default=3, metavar="N", help="of the flip-flop (3)")
-    parser.add_argument("--units", type=int, default=300, metavar="N", help="units, and numbers learned (300)")
-    parser.add_argument("--trials", type=int, default=48, metavar="N", help="trials learned from (48)")
+    parser.add_argument("--units", type=int, default=400, metavar="N", help="units, and numbers learned (400)")
+    parser.add_argument("--trials", type=int, default=96, metavar="N", help="trials learned from (96)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
     parser.add_argument("--iterations", type=int, default=40, metavar="I", help="of Gauss-Newton (40)")
     parser.add_argument("--out", type=Path, default=Path("results/remember"), metavar="DIR", help="%(default)s")
