@@ -83,8 +83,8 @@ def table(scores: xr.Dataset, command: str) -> str:
         f"{os.cpu_count()} cores, {scores.attrs['source']}.",
         "",
         f"R² and correct: over 100 fresh trials (correct: no answer off by {_CLOSE} or more). Held: memories that are "
-        f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those at which "
-        "a stable fixed point was found.",
+        f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those with "
+        "a stable fixed point.",
         "",
         "| task | seed | learned | training loss | R² | correct | held | stable fixed points | corners | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",

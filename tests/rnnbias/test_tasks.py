@@ -63,7 +63,7 @@ def test_a_saved_fit_comes_back_to_the_bit(fit, tmp_path):
 
 @pytest.mark.parametrize("name", ["interval_timing", "delayed_match"])
 def test_other_tasks_are_learned_from_too(name):
-    fit = fit_task(name, units=40, trials=12, held_out=4, solver=GaussNewton(iterations=4), progress=False)
+    fit = fit_task(name, units=60, trials=24, held_out=4, every=6, solver=GaussNewton(iterations=9), progress=False)
     losses = fit.history.loss.values
     assert losses[-1] < 0.5 * losses[0] and fit.task == cognitive.get(name)
 
