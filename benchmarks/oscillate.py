@@ -128,7 +128,7 @@ def run(args: argparse.Namespace) -> dict[tuple[str, float, int], dict[str, floa
     """Make the rows that are missing, storing each fit and its numbers as it is finished."""
     period = systems.get(args.target).period / systems.get(args.target).dt
     ways = learners(args.iterations, args.steps)
-    keys = [(name, gain, seed) for gain in args.gains for seed in range(args.seeds) for name in args.learners]
+    keys = [(name, gain, seed) for seed in range(args.seeds) for gain in args.gains for name in args.learners]
     rows = {}
     with tqdm(keys, desc="oscillation benchmark", unit="fit") as bar:
         for name, gain, seed in bar:

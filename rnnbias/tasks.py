@@ -27,7 +27,7 @@ __all__ = ["TaskFit", "fit_task"]
 _RECIPE = replace(GaussNewton.recipe, gain=1.5, input_scale=1.0, readout_scale=5.0)
 _PLACEMENTS = 5  # tried
 _GROWTH = 0.04  # per step, of the slowest direction that a placed start has, and from each to the next
-_PATIENCE = 8
+_PATIENCE = 20
 _GOAL = 1e-4
 _STARTS = ("placed", "drawn")
 _CLOSE = 0.5  # an answer is right within this distance of the target
@@ -43,9 +43,9 @@ def fit_task(
     recipe: Recipe | None = None,
     start: str = "placed",
     directions: int | None = None,
-    trials: int = 64,
+    trials: int = 96,
     held_out: int = 16,
-    every: int = 8,
+    every: int = 16,
     activation: str = "tanh",
     alpha: float = -0.7,
     beta: float = 0.3,

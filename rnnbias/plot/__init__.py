@@ -7,6 +7,7 @@ dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, 
                 `time_in` for times in Lyapunov times or periods
 learning        `learning_curve`, `bias_histogram`, `interpolation`
 oscillation     `free_runs`, `gain_sweep`
+tasks           `answers`
 classification  `accuracy_against`
 organisation    `task_clusters`, `bias_correlations`, `unit_agreement`
 
@@ -30,10 +31,12 @@ from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
 from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
 from rnnbias.plot.oscillation import free_runs, gain_sweep
 from rnnbias.plot.reaching import adaptation, hand_paths, loss_terms, speed_profiles
+from rnnbias.plot.tasks import answers
 
 __all__ = [
     "accuracy_against",
     "adaptation",
+    "answers",
     "attractors",
     "bias_correlations",
     "bias_histogram",

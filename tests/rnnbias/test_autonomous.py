@@ -82,7 +82,8 @@ def test_same_seed_same_bits_and_other_seeds_other_weights(fit):
 def test_everything_may_learn_from_drawn_numbers():
     fit = fit_autonomous(
         "cosine", units=6, learn=("weights", "bias", "readout"), start="drawn", settle=0,
-        solver=Adam(iterations=3, every=1), recipe=Recipe(wiring="independent", gain=1.0, readout_scale=1.0), progress=False,
+        solver=Adam(iterations=3, every=1), recipe=Recipe(wiring="independent", gain=1.0, readout_scale=1.0),
+        progress=False,
     )  # fmt: skip
     assert fit.network.learned == 6 * 6 + 6 + 6 and len(fit.history.iteration) == 3
 

@@ -1,0 +1,244 @@
+"""One coordinate of Lorenz-63 in, the same coordinate ahead out: driven by the truth, and driven by itself.
+
+    python benchmarks/observe.py [--units N] [--samples N] [--seeds K] [--learners ...] [--out DIR] [--quick]
+
+Williams et al., ICLR 2025, Figure 4. The lead is tau, the half-width at half-maximum of the coordinate's
+autocorrelation, measured here, and the step is tau / 27. Two ways to run are kept apart: *driven*, where the true past
+is the input throughout (R^2 of the prediction tau ahead), and *self-driven*, where predictions become inputs after a
+context (valid time in Lyapunov times, threshold 0.4). DIR receives `observe.md` (the table), `observe.nc` (the scores)
+and a figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+import systems
+from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
+from rnnbias.files import write_netcdf
+from systems import checks
+from systems.labels import Labelled, dataset
+
+_LEAD = 27  # steps
+_STATE = "x"
+_TEST, _MEASURE = 1, 2  # seeds of the data
+_CONTEXT = 200  # true samples before a run of its own
+_REACH = 8.0  # Lyapunov times of such a run
+_MARK = 0.4
+_MEMORY = {"gain": 0.9, "input_scale": 0.3}  # recipe of networks that must remember
+_LEAK = {"alpha": -0.7, "beta": 0.3}
+
+LEARNERS = {
+    "bias": "biases alone, in pairs, by Levenberg-Marquardt",
+    "full": "weights, biases and readout of as many units, by Adam",
+    "full-matched": "weights, biases and readout of a network with as many numbers as `bias` learns, by Adam",
+}
+
+
+def half_width(trials: int, duration: float) -> float:
+    """The lag at which the autocorrelation of the coordinate has fallen to a half, in time units."""
+    step = 0.02
+    ds = systems.get("lorenz63").simulate(trials=trials, duration=duration, dt=step, seed=_MEASURE, observed=[_STATE])
+    x = ds.trajectory.values[..., 0]
+    x = x - x.mean()
+    lags = int(2 / step)
+    correlation = np.array([np.mean(x[:, : x.shape[1] - k] * x[:, k:]) for k in range(lags)]) / np.mean(x**2)
+    below = int(np.argmax(correlation < 0.5))
+    return step * (below - (0.5 - correlation[below]) / (correlation[below - 1] - correlation[below]))
+
+
+def learn(name: str, args: argparse.Namespace, dt: float, seed: int) -> SystemFit:
+    """One fit."""
+    shared = {
+        "observed": [_STATE],
+        "horizon": _LEAD,
+        "dt": dt,
+        "samples": args.samples,
+        "seed": seed,
+        "progress": False,
+    }
+    if name == "bias":
+        solver = LevenbergMarquardt(iterations=args.iterations, tolerance=1e-6)
+        return fit_system(
+            "lorenz63", units=args.units, recipe=replace(solver.recipe, **_MEMORY), solver=solver, **_LEAK, **shared
+        )
+    units = args.units if name == "full" else round(np.sqrt(args.units / 2))
+    solver = Adam(iterations=args.steps, rate=1e-3 if name == "full" else 1e-2)
+    return fit_system(
+        "lorenz63", units=units, learn=("weights", "bias", "readout"), recipe=replace(solver.recipe, readout_scale=1.0),
+        solver=solver, **_LEAK, **shared,
+    )  # fmt: skip
+
+
+def score(fit: SystemFit, test: xr.Dataset) -> dict[str, float]:
+    """Driven R^2 and the valid times of self-driven runs."""
+    dt, unit = fit.recording.dt, fit.recording.unit
+    ahead = fit.drive(test).prediction.values[:, _CONTEXT:-_LEAD]
+    truth = test.trajectory.values[:, _CONTEXT + _LEAD :]
+    free = fit.score(
+        test, windows=test.sizes["trial"], context=_CONTEXT, steps=round(_REACH * unit / dt), threshold=[_MARK]
+    )
+    valid = free.valid_time.values.ravel()
+    return {
+        "r_squared": 1 - np.mean((ahead - truth) ** 2) / np.var(truth),
+        "valid_time": float(np.median(valid)),
+        "lower": float(np.quantile(valid, 0.25)),
+        "upper": float(np.quantile(valid, 0.75)),
+        "learned": fit.network.learned,
+        "units": fit.network.units,
+        "iterations": float(fit.history.iteration[-1]),
+    }
+
+
+_SCORES = {
+    "r_squared": ("1", "driven R² at tau"),
+    "valid_time": ("Lyapunov times", "median valid time of self-driven runs"),
+    "lower": ("Lyapunov times", "lower quartile of the valid time"),
+    "upper": ("Lyapunov times", "upper quartile of the valid time"),
+    "learned": ("1", "learned numbers"),
+    "units": ("1", "units"),
+    "iterations": ("1", "iterations"),
+    "seconds": ("s", "time to fit"),
+}
+
+
+def runs(fits: dict[str, SystemFit], test: xr.Dataset) -> xr.Dataset:
+    """The first test trial, self-driven, for the figure."""
+    one = next(iter(fits.values()))
+    dt, unit = one.recording.dt, one.recording.unit
+    steps = round(_REACH * unit / dt)
+    trial = test.trajectory.isel(trial=[0])
+    truth = trial.isel(time=slice(_CONTEXT, _CONTEXT + steps)).values[0]
+    traces = [fit.forecast(trial.isel(time=slice(0, _CONTEXT)), steps).forecast.values[0] for fit in fits.values()]
+    scale = float(one.frame.scale[0])
+    valid = [float(np.argmax(np.append(np.abs(t - truth)[:, 0] > _MARK * scale, True)) * dt / unit) for t in traces]
+    return dataset(
+        {
+            "trace": Labelled(("learner", "time", "state"), np.stack(traces), "1", "self-driven run"),
+            "truth": Labelled(("time", "state"), truth, "1", "truth"),
+            "valid_time": Labelled("learner", valid, "Lyapunov times", "valid time"),
+        },
+        {
+            "learner": Labelled("learner", list(fits), "1", "learner"),
+            "time": Labelled("time", np.arange(1, steps + 1) * dt / unit, "Lyapunov times", "time after the context"),
+            "state": Labelled("state", [_STATE], "1", "state"),
+        },
+        title="self-driven runs after one coordinate of Lorenz-63",
+        config={"context": _CONTEXT},
+    )
+
+
+def table(scores: xr.Dataset, command: str) -> str:
+    """The report."""
+    tau, dt = scores.attrs["tau"], scores.attrs["dt"]
+    lines = [
+        "# One coordinate of Lorenz-63",
+        "",
+        f"    {command}",
+        "",
+        f"{os.cpu_count()} cores, {scores.attrs['source']}.",
+        "",
+        f"The autocorrelation of x falls to a half at tau = {tau:.4f} time units: dt = tau / {_LEAD} = {dt:.5f}. "
+        f"Medians over {scores.sizes['seed']} seeds of the weights. Valid times of self-driven runs in Lyapunov times "
+        f"(threshold {_MARK}, at most {_REACH:g}), {scores.attrs['windows']} windows after {_CONTEXT} true samples.",
+        "",
+        "| learner | units | learned | driven R² | valid time | quartiles | iterations | seconds |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in scores.learner.values:
+        each = scores.sel(learner=name).median("seed")
+        lines.append(
+            f"| {name} | {int(each.units)} | {int(each.learned):,} | {float(each.r_squared):.5f} | "
+            f"{float(each.valid_time):.2f} | {float(each.lower):.2f} to {float(each.upper):.2f} | "
+            f"{int(each.iterations)} | {float(each.seconds):.0f} |"
+        )
+    lines += ["", *(f"- `{name}`: {LEARNERS[str(name)]}." for name in scores.learner.values)]
+    return "\n".join(lines) + "\n"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read and check the arguments; a wrong one ends the program with one line and code 2."""
+    parser = argparse.ArgumentParser("observe.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--units", type=int, default=1024, metavar="N", help="units (1024)")
+    parser.add_argument("--samples", type=int, default=4000, metavar="N", help="training samples (4000)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
+    parser.add_argument("--learners", nargs="+", default=list(LEARNERS), metavar="NAME", help=", ".join(LEARNERS))
+    parser.add_argument("--iterations", type=int, default=12, metavar="I", help="of Levenberg-Marquardt (12)")
+    parser.add_argument("--steps", type=int, default=300, metavar="S", help="of Adam (300)")
+    parser.add_argument("--windows", type=int, default=40, metavar="W", help="test windows (40)")
+    parser.add_argument("--out", type=Path, default=Path("results/observe"), metavar="DIR", help="%(default)s")
+    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
+    args = parser.parse_args(argv)
+    if args.quick:
+        args.units, args.samples, args.iterations, args.steps, args.windows = 60, 800, 4, 10, 4
+    try:
+        args.learners = [checks.choice("--learners", name, LEARNERS) for name in dict.fromkeys(args.learners)]
+        for name in ("seeds", "iterations", "steps", "windows"):
+            checks.whole(f"--{name}", getattr(args, name), at_least=1)
+        checks.whole("--samples", args.samples, at_least=200)
+        if checks.whole("--units", args.units, at_least=8) % 2:
+            raise ValueError(f"--units must be even, because units learn in pairs, got {args.units}")
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, TypeError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    args = parse(argv)
+    command = shlex.join(["python", "benchmarks/observe.py", *(sys.argv[1:] if argv is None else argv)])
+    tau = half_width(4, 20.0) if args.quick else half_width(40, 40.0)
+    dt, system = tau / _LEAD, systems.get("lorenz63")
+    length = _CONTEXT + round(_REACH / system.lyapunov / dt) + 2 * _LEAD
+    test = system.simulate(trials=args.windows, duration=length * dt, dt=dt, seed=_TEST, observed=[_STATE])
+    values = {name: np.full((args.seeds, len(args.learners)), np.nan) for name in _SCORES}
+    fits = {}
+    with tqdm(total=args.seeds * len(args.learners), desc="partial observation", unit="fit") as bar:
+        for seed in range(args.seeds):
+            for k, name in enumerate(args.learners):
+                bar.set_postfix_str(f"{name} seed {seed}")
+                begun = time.perf_counter()
+                fit = learn(name, args, dt, seed)
+                row = {"seconds": time.perf_counter() - begun, **score(fit, test)}
+                for key, value in row.items():
+                    values[key][seed, k] = value
+                bar.write(
+                    f"{name} seed {seed}: R² {row['r_squared']:.5f}, valid {row['valid_time']:.2f}", file=sys.stderr
+                )
+                fits.setdefault(name, fit)
+                bar.update()
+    scores = dataset(
+        {name: Labelled(("seed", "learner"), values[name], *about) for name, about in _SCORES.items()},
+        {
+            "seed": Labelled("seed", np.arange(args.seeds), "1", "seed of the weights"),
+            "learner": Labelled("learner", args.learners, "1", "learner"),
+        },
+        title="partially observed Lorenz-63",
+        config={"command": command, "units": args.units, "samples": args.samples},
+        references="Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 4",
+    ).assign_attrs(tau=tau, dt=dt, windows=args.windows)
+    write_netcdf(scores, args.out / "observe.nc")
+    text = table(scores, command)
+    (args.out / "observe.md").write_text(text)
+    axes = plot.traces(runs(fits, test))
+    axes[0, 0].figure.savefig(args.out / "self_driven.png", dpi=160)
+    plt.close(axes[0, 0].figure)
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

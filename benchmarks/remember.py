@@ -1,0 +1,186 @@
+"""Cognitive tasks by biases alone: flip-flop, interval timing, delayed match to sample.
+
+    python benchmarks/remember.py [--tasks ...] [--bits N] [--units N] [--trials N] [--seeds K] [--iterations I]
+                                  [--out DIR] [--quick]
+
+A network is taught each task with its frozen weights and learned biases and then scored on fresh trials. For the
+flip-flop, each of the 2^bits memories is set from rest and held for 1,000 steps without input, and fixed points of the
+silent network are sought from the states on the way. DIR receives `remember.md` (the table), `remember.nc` (the
+scores), every fit, and the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
+from rnnbias.files import write_netcdf
+from systems import checks, cognitive
+from systems.labels import Labelled, dataset
+
+_HOLD = 1000
+_CLOSE = 0.5  # a memory is held while every output is within this distance of its bit
+_SHOWN = 150  # states from which fixed points are sought
+
+_SCORES = {
+    "r_squared": ("1", "R² of the answers that count, fresh trials"),
+    "correct": ("1", "fraction of fresh trials without a wrong answer"),
+    "held": ("1", f"memories held for {_HOLD} steps"),
+    "memories": ("1", "memories"),
+    "stable": ("1", "stable fixed points found"),
+    "corners": ("1", "corners with a stable fixed point"),
+    "learned": ("1", "learned numbers"),
+    "loss": ("1", "training loss"),
+    "seconds": ("s", "time to fit"),
+}
+
+
+def memory(fit: TaskFit) -> tuple[dict[str, float], xr.Dataset, xr.Dataset]:
+    """Whether a flip-flop's memories last, and the fixed points behind them."""
+    run = fit.run(fit.task.memories(_HOLD))
+    counts = run.mask.values > 0
+    near = np.abs(run.outputs.values - run.targets.values) < _CLOSE
+    held = (near | ~counts).all((1, 2))
+    step, _ = fit.free_map(fit.task.memories(1))
+    inputs = torch.from_numpy(run.inputs.values)
+    with torch.no_grad():
+        rates = fit.network(inputs).rate[:, fit.task.pulse + fit.task.grace :: max(1, len(inputs) * _HOLD // _SHOWN)]
+    points = analysis.fixed_points(step, rates, starts=_SHOWN, progress=False)
+    with torch.no_grad():
+        outputs = fit.network.read(torch.from_numpy(points.position.values)).numpy()
+    points = points.assign(output=(("point", "bit"), outputs, {"units": "1", "long_name": "output at the point"}))
+    stable = (points.stable & points.fixed).values
+    corner = np.abs(np.abs(outputs) - 1).max(1, initial=0.0) < _CLOSE
+    corners = {tuple(row) for row in np.sign(outputs[stable & corner])}
+    row = {
+        "held": float(held.sum()),
+        "memories": float(len(held)),
+        "stable": float(stable.sum()),
+        "corners": float(len(corners)),
+    }
+    return row, run, points
+
+
+def table(scores: xr.Dataset, command: str) -> str:
+    """The report."""
+    lines = [
+        "# Cognitive tasks by biases alone",
+        "",
+        f"    {command}",
+        "",
+        f"{os.cpu_count()} cores, {scores.attrs['source']}.",
+        "",
+        f"R² and correct: over 100 fresh trials (correct: no answer off by {_CLOSE} or more). Held: memories that are "
+        f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those with "
+        "a stable fixed point.",
+        "",
+        "| task | seed | learned | training loss | R² | correct | held | stable fixed points | corners | seconds |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in scores.task.values:
+        for seed in scores.seed.values:
+            one = scores.sel(task=name, seed=seed)
+            flip = np.isfinite(one.held)
+            memory = (
+                f"{int(one.held)} of {int(one.memories)} | {int(one.stable)} | {int(one.corners)}" if flip else "| |"
+            )
+            lines.append(
+                f"| {name} | {seed} | {int(one.learned)} | {float(one.loss):.1e} | {float(one.r_squared):.4f} | "
+                f"{float(one.correct):.0%} | {memory} | {float(one.seconds):.0f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read and check the arguments; a wrong one ends the program with one line and code 2."""
+    tasks = list(cognitive.available())
+    parser = argparse.ArgumentParser("remember.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser.add_argument("--tasks", nargs="+", default=tasks, metavar="NAME", help=", ".join(tasks))
+    parser.add_argument("--bits", type=int, default=3, metavar="N", help="of the flip-flop (3)")
+    parser.add_argument("--units", type=int, default=400, metavar="N", help="units, and numbers learned (400)")
+    parser.add_argument("--trials", type=int, default=96, metavar="N", help="trials learned from (96)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
+    parser.add_argument("--iterations", type=int, default=40, metavar="I", help="of Gauss-Newton (40)")
+    parser.add_argument("--out", type=Path, default=Path("results/remember"), metavar="DIR", help="%(default)s")
+    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
+    args = parser.parse_args(argv)
+    if args.quick:
+        args.bits, args.units, args.trials, args.iterations = 1, 60, 12, 8
+    try:
+        args.tasks = [checks.choice("--tasks", name, tasks) for name in dict.fromkeys(args.tasks)]
+        for name in ("bits", "trials", "seeds", "iterations"):
+            checks.whole(f"--{name}", getattr(args, name), at_least=1)
+        checks.whole("--units", args.units, at_least=10)
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (ValueError, TypeError, OSError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    args = parse(argv)
+    command = shlex.join(["python", "benchmarks/remember.py", *(sys.argv[1:] if argv is None else argv)])
+    values = {name: np.full((args.seeds, len(args.tasks)), np.nan) for name in _SCORES}
+    for seed in tqdm(range(args.seeds), desc="cognitive tasks", unit="seed"):
+        for k, name in enumerate(args.tasks):
+            task = cognitive.get(name, **({"bits": args.bits} if name == "flip_flop" else {}))
+            begun = time.perf_counter()
+            solver = GaussNewton(iterations=args.iterations)
+            fit = fit_task(task, units=args.units, trials=args.trials, solver=solver, seed=seed, progress=False)
+            seconds = time.perf_counter() - begun
+            fit.save(args.out / f"{name}-{seed}.nc")
+            score = fit.score(100)
+            row = {
+                "r_squared": float(score.r_squared),
+                "correct": float(score.correct.mean()),
+                "learned": fit.network.learned,
+                "loss": float(fit.history.loss.min()),
+                "seconds": seconds,
+            }
+            if name == "flip_flop":
+                more, run, points = memory(fit)
+                row.update(more)
+                write_netcdf(points, args.out / f"fixed_points-{seed}.nc")
+                if seed == 0:
+                    _save(plot.answers(run.isel(time=slice(0, 200))), args.out / "memories.png")
+            if seed == 0:
+                _save(plot.answers(fit.run(task.trials(4, seed=1000))), args.out / f"{name}.png")
+            for key, value in row.items():
+                values[key][seed, k] = value
+    scores = dataset(
+        {name: Labelled(("seed", "task"), values[name], *about) for name, about in _SCORES.items()},
+        {
+            "seed": Labelled("seed", np.arange(args.seeds), "1", "seed of the weights"),
+            "task": Labelled("task", args.tasks, "1", "task"),
+        },
+        title="cognitive tasks by biases alone",
+        config={"command": command, "units": args.units, "trials": args.trials, "bits": args.bits},
+    )
+    write_netcdf(scores, args.out / "remember.nc")
+    text = table(scores, command)
+    (args.out / "remember.md").write_text(text)
+    print(text)
+    return 0
+
+
+def _save(axes: object, path: Path) -> None:
+    figure = np.ravel(axes)[0].figure
+    figure.savefig(path, dpi=160)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

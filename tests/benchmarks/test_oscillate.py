@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+import observe
+import oscillate
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    out = tmp_path_factory.mktemp("oscillate")
+    arguments = [
+        "--quick",
+        "--target",
+        "cosine",
+        "--gains",
+        "0.5",
+        "1.2",
+        "--learners",
+        "bias",
+        "full",
+        "--out",
+        str(out),
+    ]
+    assert oscillate.main(arguments) == 0
+    return out, arguments
+
+
+def test_a_run_leaves_labelled_scores_a_table_and_figures(swept):
+    out, _ = swept
+    ds = xr.load_dataset(out / "oscillate.nc", engine="h5netcdf")
+    assert ds.passed.dims == ("seed", "gain", "learner") and ds.passed.shape == (1, 2, 2)
+    assert (ds.learned.sel(learner="bias") == 60).all() and (abs(ds.learned.sel(learner="full") - 60) <= 8).all()
+    assert float(ds.reach.sel(gain=0.5, learner="bias")[0]) < 0 < float(ds.reach.sel(gain=1.2, learner="bias")[0])
+    text = (out / "oscillate.md").read_text()
+    assert "| 0.5 | bias | 60 |" in text and "no oscillation" in text
+    for name in ("gain_sweep", "free_run", "eigenvalues"):
+        assert (out / f"{name}.png").stat().st_size > 10_000
+    cloud = xr.load_dataset(out / "eigenvalues.nc", engine="h5netcdf")
+    assert list(cloud.stage.values) == ["before", "after"]
+
+
+def test_finished_fits_are_not_made_again(swept, monkeypatch):
+    out, arguments = swept
+    before = (out / "oscillate.nc").read_bytes(), xr.load_dataset(out / "oscillate.nc", engine="h5netcdf")
+    monkeypatch.setattr(oscillate, "fit_autonomous", None)
+    assert oscillate.main([*arguments, "--resume"]) == 0
+    after = xr.load_dataset(out / "oscillate.nc", engine="h5netcdf")
+    for name in after.data_vars:
+        np.testing.assert_array_equal(after[name], before[1][name])
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("--target must have a period", ["--target", "lorenz63"]),
+        ("--states must be one of", ["--states", "z"]),
+        ("--gains must be", ["--gains", "0"]),
+        ("--learners must be one of", ["--learners", "magic"]),
+        ("--seeds must be", ["--seeds", "0"]),
+    ],
+)
+def test_wrong_arguments_end_in_one_line(message, arguments, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        oscillate.main([*arguments, "--out", str(tmp_path)])
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_partial_observation_reports_both_ways_of_running(tmp_path, monkeypatch):
+    monkeypatch.setattr(observe, "_REACH", 1.0)
+    monkeypatch.setattr(observe, "half_width", lambda trials, duration: 0.24)
+    assert observe.main(["--quick", "--learners", "bias", "full-matched", "--out", str(tmp_path)]) == 0
+    ds = xr.load_dataset(tmp_path / "observe.nc", engine="h5netcdf")
+    assert ds.r_squared.dims == ("seed", "learner") and np.isfinite(ds.valid_time).all()
+    assert ds.attrs["tau"] / ds.attrs["dt"] == pytest.approx(27)
+    assert "driven R²" in (tmp_path / "observe.md").read_text()
+    assert (tmp_path / "self_driven.png").stat().st_size > 10_000
+
+
+def test_the_half_width_is_that_of_the_autocorrelation(monkeypatch):
+    class Cosine:
+        def simulate(self, trials, duration, dt, seed, observed):
+            time = np.arange(round(duration / dt)) * dt
+            x = np.cos(2 * np.pi * time / 1.2 + np.linspace(0, 2 * np.pi, trials, endpoint=False)[:, None])
+            return xr.Dataset({"trajectory": (("trial", "time", "state"), x[..., None])})
+
+    monkeypatch.setattr(observe.systems, "get", lambda name: Cosine())
+    assert observe.half_width(8, 24.0) == pytest.approx(1.2 / 6, abs=2e-3)
