@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnbias import fit_autonomous, fit_reach, fit_system
+from systems import plants
 from systems.loads import CurlField, VisuomotorRotation
-from systems.losses import PATH, Loss
+from systems.losses import EFFORT, PATH, Loss
 from systems.reaching import CentreOut
 
 _SAVED = Path(__file__).parent / "saved"
@@ -22,10 +23,11 @@ def main() -> None:
     for name in ("lorenz63", "rossler", "chen"):  # one seed: the same frozen matrices
         fit_system(name).save(_SAVED / f"{name}.nc")
     fit_autonomous("van_der_pol").save(_SAVED / "van_der_pol.nc")
-    reach = fit_reach(CentreOut(targets=24), loss=Loss() + 0.1 * PATH)
+    viscous = plants.get("point", damping=10.0)  # a free mass would fly off where a field is switched off
+    reach = fit_reach(CentreOut(targets=24), plant=viscous, loss=Loss() + PATH + 1e-3 * EFFORT)
     reach.save(_SAVED / "reach.nc")
     for name, load in (("curl", CurlField(15.0)), ("rotation", VisuomotorRotation(30.0))):
-        reach.adapt(replace(reach.task, targets=8, load=load)).save(_SAVED / f"{name}.nc")
+        reach.adapt(replace(reach.task, load=load)).save(_SAVED / f"{name}.nc")
 
 
 if __name__ == "__main__":
