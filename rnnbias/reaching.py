@@ -30,7 +30,7 @@ __all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "fit_reach"]
 
 #: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see the notes of `fit_reach`.
 SECOND_ORDER = Recipe(gain=1.0, input_scale=0.3, readout_scale=1e5)
-FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=1.0)
+FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=0.3)
 _TAU = 0.2  # s
 _MEASURED = {
     "endpoint_error": ("m", "mean end-point error on held-out reaches"),

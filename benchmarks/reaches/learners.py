@@ -116,7 +116,7 @@ def score(fit: ReachFit, protocol: Protocol) -> dict[str, float]:
     first = {name: float(history[name][there[0]]) if len(there) else np.nan for name in ("iteration", "seconds")}
     moved = kinematics(fit.reach(protocol.unseen))
     unseen = Session(fit.task, fit.plant, fit.task.unseen(protocol.unseen), like=fit.network.start)
-    best = int(history.held_out_loss.argmin())
+    best = int(history.held_out_loss.values.argmin())
     return {
         "learned": fit.network.learned,
         "iterations": first["iteration"],
