@@ -40,6 +40,14 @@ _REACH = 0.3  # growth asked for where it is measured how far biases can push
 _FULL_READOUT = 3.0  # scale of the readout that a full network starts from
 _MOMENTS = 8  # of the Jacobians along a period
 
+_WHY = (
+    "How fast an oscillation of this period can be made to grow from rest (logarithm of the swing, per step; below 0 "
+    "it dies out), by the biases that placement finds for a goal far off. At rest the network's derivative is -alpha "
+    "+ beta diag(d) W, and biases choose the slopes d freely between 0 and 1: the limit is one of the weights and not "
+    "of the solver, though a local search may miss the last of it. Where |alpha| + beta |W| < 1, which is below a "
+    "gain of one half, the network contracts, and no biases make it do anything but rest."
+)
+
 
 @dataclass(frozen=True)
 class Learner:
@@ -210,11 +218,7 @@ def table(scores: xr.Dataset, command: str) -> str:
                 f"{' | '.join(cells)} |"
             )
     if "bias" in scores.learner.values:
-        lines += [
-            "",
-            "How fast an oscillation of this period can be made to grow at rest (per step; below 0 it dies out):",
-            "",
-        ]
+        lines += ["", _WHY, ""]
         lines += ["| gain | median | range |", "| ---: | ---: | ---: |"]
         for gain in scores.gain.values:
             each = scores.reach.sel(gain=gain, learner="bias")
