@@ -55,6 +55,6 @@ def accuracy_against(data: xr.Dataset, x: str = "units", axes: Axes | None = Non
     axes.set_xlabel("units" if x == "units" else "learned numbers")
     axes.set_ylabel("accuracy on test images")
     axes.grid(axis="y", lw=0.4, alpha=0.6)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")
     bare(axes)
     return axes

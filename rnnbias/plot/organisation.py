@@ -47,7 +47,8 @@ def bias_correlations(found: xr.Dataset, axes: Axes | None = None) -> Axes:
     axes.set_xticks(places)
     axes.set_xlabel("cluster")
     axes.set_ylabel("correlation of bias\nand task variance")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylim(-1.05, 1.05)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", ncols=3)
     bare(axes)
     return axes
 
