@@ -1,6 +1,6 @@
 """Learn what the notebooks open, and save it in notebooks/saved: a few minutes on two cores.
 
-    python notebooks/prepare.py
+python notebooks/prepare.py
 """
 
 from __future__ import annotations

@@ -161,10 +161,7 @@ def fit_classes(
     monitor = Monitor(
         network, held_out, _PATIENCE, lambda network: {"accuracy": held_out.accuracy(network)}, progress=progress
     )
-    before = network.digests()
-    solver.solve(network, train, monitor)
-    if network.digests() != before:
-        raise RuntimeError("frozen weights have changed during learning; please report this")
+    solver.teach(network, train, monitor)
     return ClassFit(
         network=network,
         solver=solver,

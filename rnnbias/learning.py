@@ -59,12 +59,9 @@ class Lesson:
         )
 
     def learn(self, network: RNN, solver: Solver, *, jitter: float, seed: int, progress: bool) -> Monitor:
-        """Let `solver` teach `network`; returns the record. Frozen arrays are checked by digest."""
+        """Let `solver` teach `network`; returns the record."""
         monitor = Monitor(network, self._tested, _PATIENCE, self._gauge, progress)
-        before = network.digests()
-        solver.solve(network, self._cut(self.fitting, jitter, seed), monitor)
-        if network.digests() != before:
-            raise RuntimeError("frozen weights have changed during learning; please report this")
+        solver.teach(network, self._cut(self.fitting, jitter, seed), monitor)
         return monitor
 
     def history(self, monitor: Monitor, unit_name: str) -> xr.Dataset:

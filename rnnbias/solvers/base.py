@@ -16,7 +16,7 @@ __all__ = ["Solver"]
 
 
 class Solver(ABC):
-    """A way to find the learned numbers: a frozen dataclass of settings with one method."""
+    """A way to find the learned numbers: a frozen dataclass of settings with the method `solve`."""
 
     #: The recipe under which this solver does best; `fit_system` uses it where none is given.
     recipe: ClassVar[Recipe]
@@ -28,6 +28,13 @@ class Solver(ABC):
     @abstractmethod
     def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
         """Learn from `train`, leaving in `network` the numbers that did best on held-out examples."""
+
+    def teach(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
+        """`solve`, and compare the digests of the frozen arrays before and after it."""
+        before = network.digests()
+        self.solve(network, train, monitor)
+        if network.digests() != before:
+            raise RuntimeError("frozen weights have changed during learning; please report this")
 
     def to_dict(self) -> dict[str, object]:
         """Name and settings, as plain numbers and strings."""

@@ -35,7 +35,12 @@ def test_sunspots_leave_a_table_scores_and_a_figure(tmp_path, quick):
     assert run(tmp_path, DATA / "sunspots.csv", "--units", 20, "--seeds", 2) == 0
     ds = xr.load_dataset(tmp_path / "recording.nc", engine="h5netcdf")
     assert list(ds.learner.values) == ["persistence", "linear, 5 delays", "linear, 50 delays", "nvar", "bias"]
-    assert ds.time.attrs["units"] == "yr" and ds.sizes["time"] == 77 and ds.time[-1] == 77 and labels.config(ds)["samples"] == 309
+    assert (
+        ds.time.attrs["units"] == "yr"
+        and ds.sizes["time"] == 77
+        and ds.time[-1] == 77
+        and labels.config(ds)["samples"] == 309
+    )
     assert (ds.learned.sel(learner="bias") == 10).all() and np.isnan(ds.learned.sel(learner="nvar", seed=1))
     table = (tmp_path / "recording.md").read_text()
     assert "| bias " in table and "biases only" in table and "python benchmarks/recording.py" in table

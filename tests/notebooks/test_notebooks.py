@@ -30,7 +30,9 @@ def test_it_is_a_lesson_that_ends_in_figures(name):
     cells = notebook(name).cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     assert sum(cell.cell_type == "markdown" for cell in cells) >= 5
-    figures = [o for cell in cells if cell.cell_type == "code" for o in cell.outputs if "image/png" in o.get("data", {})]
+    figures = [
+        o for cell in cells if cell.cell_type == "code" for o in cell.outputs if "image/png" in o.get("data", {})
+    ]
     assert len(figures) >= 2
     assert not any(o.output_type == "error" for cell in cells if cell.cell_type == "code" for o in cell.outputs)
 
