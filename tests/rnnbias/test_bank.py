@@ -112,7 +112,7 @@ def test_numbers_come_from_another_network_of_the_same_frozen_arrays():
     bank, other = Bank(network()), move(network(), 3)
     bank.store("other", other)
     assert torch.equal(output(bank.use("other")), output(other))
-    with pytest.raises(RuntimeError, match="frozen .*readout.* must be those that the bank was made with"):
+    with pytest.raises(RuntimeError, match=r"frozen .*readout.* must be those that the bank was made with"):
         bank.store("stranger", RNN(8, 2, 1, recipe=Recipe(seed=5), learn=("bias", "gain")))
     with pytest.raises(RuntimeError, match="frozen arrays must be"):
         bank.store("stranger", network(learn="bias"))
