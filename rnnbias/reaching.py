@@ -121,6 +121,9 @@ def fit_reach(
       0.14 m/s at 0.38 s, bent by 1 mm. The loss asks for neither.
     - 100 units, 50 learned numbers: 2e-3. 8 targets: 1e-6 on them and 1e-2 (2 mm) between them.
 
+    Those of `FIRST_ORDER`: 80 steps of Adam, 12 targets, 50 steps of 0.02 s, seed 0. Readout scale 0.1, 0.3 and 1: 5.7,
+    4.7 and 14 by biases, 0.19, 0.19 and 0.21 by weights and biases.
+
     Examples
     --------
     >>> from systems.reaching import CentreOut

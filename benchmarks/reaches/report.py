@@ -70,7 +70,7 @@ def publish_adaptation(
         "when it first moves at half its peak speed; left of the straight path positive. In brackets: the mean of the "
         "absolute values, whose fall, from the first reach under the load to the last, is in the columns `fall`.",
         "- Before: no load. Early, late: under the load, before and after adapting. After-effect: adapted, no load.",
-        "- Moved: root-mean-square change of the biases. Means over seeds.",
+        "- Adapted by Levenberg-Marquardt. Moved: root-mean-square change of the biases. Means over seeds.",
         "",
         *_adaptation_table(rows),
         "",
@@ -145,7 +145,7 @@ def _table(ds: xr.Dataset) -> list[str]:
 
 
 def _adaptation_table(rows: Mapping[tuple[str, int], dict[str, float]]) -> list[str]:
-    header = ["learner, solver of the adaptation", "seeds"]
+    header = ["learner before the load", "seeds"]
     moments = ("before", "early", "late", "after_effect")
     header += [f"deviation (mm) {m.replace('_', '-')}" for m in moments] + ["fall"]
     header += [f"angle (deg) {m.replace('_', '-')}" for m in moments] + ["fall", "error late (mm)", "moved", "seconds"]
