@@ -30,11 +30,9 @@ def test_it_is_a_lesson_that_ends_in_figures(name):
     cells = notebook(name).cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
     assert sum(cell.cell_type == "markdown" for cell in cells) >= 5
-    figures = [
-        o for cell in cells if cell.cell_type == "code" for o in cell.outputs if "image/png" in o.get("data", {})
-    ]
-    assert len(figures) >= 2
-    assert not any(o.output_type == "error" for cell in cells if cell.cell_type == "code" for o in cell.outputs)
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 2
+    assert not any(output.output_type == "error" for output in outputs)
 
 
 @pytest.mark.parametrize("name", SMALL)
