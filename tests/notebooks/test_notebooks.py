@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[2] / "notebooks"
 SMALL = {
     "1_first_forecast": {"WINDOWS": 4, "STEPS": 100},
-    "2_your_own_data": {"UNITS": 20, "ITERATIONS": 1, "SECONDS": 0.5},
+    "2_your_own_data": {"UNITS": 4},
     "3_one_matrix_several_dynamics": {"STEPS": 200, "POINTS": 3},
     "4_reaching_and_adaptation": {"UNSEEN": 4},
     "5_inside_the_network": {"STEPS": 20, "STARTS": 4},
