@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import torch
 from tqdm.auto import tqdm
 
 from reaches import report
@@ -87,6 +88,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
+    torch.set_num_threads(1)  # the matrices are small: more threads only wait for one another
     command = shlex.join(["python", "benchmarks/reach.py", *(sys.argv[1:] if argv is None else argv)])
     plan = [(learner, seed) for seed in range(args.seeds) for learner in args.learners]
     bar = tqdm(plan, desc="reach benchmark", unit="fit")
