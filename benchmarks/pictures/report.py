@@ -306,3 +306,10 @@ def _speed(found: xr.Dataset) -> Iterator[str]:
         for name in found.way.values
     ]  # fmt: skip
     yield from aligned(["way", "what", "epoch (s)", "times faster than full", "once before (s)"], cells)
+    numbers = about["images"] * about["units"]
+    yield ""
+    yield (
+        f"Full training is bound by its matrix products, 6 x 784 x images x units = {6 * 784 * numbers / 1e12:.1f} TFLOP "
+        f"an epoch; biases with W x kept need 40 x images x units = {40 * numbers / 1e9:.0f} GFLOP in thin products, and "
+        f"are bound by the passes through memory over {4 * numbers / 1e9:.1f} GB of float32."
+    )
