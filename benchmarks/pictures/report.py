@@ -310,6 +310,6 @@ def _speed(found: xr.Dataset) -> Iterator[str]:
     yield ""
     yield (
         f"Full training is bound by its products, 6 x 784 x images x units = {6 * 784 * numbers / 1e12:.1f} TFLOP an "
-        f"epoch; biases with W x kept need 40 x images x units = {40 * numbers / 1e9:.0f} GFLOP in thin products, and are "
-        f"bound by the passes through memory over {4 * numbers / 1e9:.1f} GB of float32."
+        f"epoch; biases with W x kept need 40 x images x units = {40 * numbers / 1e9:.0f} GFLOP in thin products, and "
+        f"are bound by the passes through memory over {4 * numbers / 1e9:.1f} GB of float32."
     )
