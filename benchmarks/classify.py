@@ -127,7 +127,7 @@ def run(args: argparse.Namespace, protocol: Protocol, rows: dict[Key, xr.Dataset
         write_netcdf(found, args.out / "bank.nc")
     if "speed" in args.experiments and not (args.out / "speed.nc").exists():
         name = "fashion-mnist" if "fashion-mnist" in args.available else "digits"
-        found = speed.measure(load(name, args.data, protocol), max(protocol.widths), 1 if args.quick else 3, progress)
+        found = speed.measure(load(name, args.data, protocol), max(protocol.widths), 1 if args.quick else 2, progress)
         write_netcdf(found, args.out / "speed.nc")
 
 

@@ -112,9 +112,9 @@ def _width(rows: Rows, out: Path) -> Iterator[str]:
     widths, seeds = sorted(_unique(rows, "units")), sorted(_unique(rows, "seed"))
     learners = [name for name in LEARNERS if name in _unique(rows, "learner")]
     yield (
-        f"Test accuracy in % on `{_unique(rows, 'data')[0]}`: mean over {len(seeds)} seeds of the weights with its "
-        "range; in brackets the learned numbers. Full training from 1,000 units multiplies in bfloat16 (autocast), and "
-        "has one seed from 10,000."
+        f"Test accuracy in % on `{_unique(rows, 'data')[0]}`: mean over up to {len(seeds)} seeds of the weights with "
+        "their range, one number where there is one; in brackets the learned numbers. Full training "
+        "from 1,000 units multiplies in bfloat16 (autocast), and has one seed from 10,000."
     )
     yield ""
     cells = []
@@ -306,3 +306,10 @@ def _speed(found: xr.Dataset) -> Iterator[str]:
         for name in found.way.values
     ]  # fmt: skip
     yield from aligned(["way", "what", "epoch (s)", "times faster than full", "once before (s)"], cells)
+    numbers = about["images"] * about["units"]
+    yield ""
+    yield (
+        f"Full training is bound by its products, 6 x 784 x images x units = {6 * 784 * numbers / 1e12:.1f} TFLOP an "
+        f"epoch; biases with W x kept need 40 x images x units = {40 * numbers / 1e9:.0f} GFLOP in thin products, and "
+        f"are bound by the passes through memory over {4 * numbers / 1e9:.1f} GB of float32."
+    )
