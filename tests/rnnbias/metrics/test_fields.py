@@ -45,7 +45,8 @@ RESULTS = {
 
 
 def test_every_public_function_is_in_the_round_trip():
-    assert {name.split(",")[0] for name in RESULTS} == set(metrics.__all__)
+    functions = {name for name in metrics.__all__ if callable(getattr(metrics, name))}
+    assert {name.split(",")[0] for name in RESULTS} == functions
 
 
 @pytest.mark.parametrize("name", RESULTS)
