@@ -553,7 +553,6 @@ def test_a_finished_fit_was_not_interrupted(learned):
         ({"learn": []}, "learn must name at least one"),
         ({"learn": ["bias", "wieghts"]}, "learn .*'weights'"),
         ({"learn": "mask"}, "learn must be without mask for LevenbergMarquardt"),
-        ({"learn": ["bias", "weights"]}, "learn must be without weights for LevenbergMarquardt"),
         ({"solver": Ridge()}, "Ridge .*learn='readout'"),
         ({"solver": "lm"}, "solver must be one of .*'lm'"),
         ({"solver": 3}, "solver must be a Solver"),
