@@ -75,7 +75,8 @@ def learn(name: str, args: argparse.Namespace, dt: float, seed: int) -> SystemFi
             "lorenz63", units=args.units, recipe=replace(solver.recipe, **_MEMORY), solver=solver, **_LEAK, **shared
         )
     units = args.units if name == "full" else round(np.sqrt(args.units / 2))
-    solver = Adam(iterations=args.steps, rate=1e-3 if name == "full" else 1e-2)
+    rate = 3e-4 if name == "full" else 1e-2
+    solver = Adam(iterations=args.steps, rate=rate, every=max(1, args.steps // 10))
     return fit_system(
         "lorenz63", units=units, learn=("weights", "bias", "readout"), recipe=replace(solver.recipe, readout_scale=1.0),
         solver=solver, **_LEAK, **shared,
