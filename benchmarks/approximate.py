@@ -18,13 +18,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import matplotlib.pyplot as plt
 
 from approximation.cells import COUNTED, PROVED, Plan, gather, rows
 from approximation.law import law
 from approximation.report import write
+from arguments import Parser
 from rnnbias import plot
 from rnnbias.files import write_netcdf
 from systems import checks, functions
@@ -32,14 +32,9 @@ from systems import checks, functions
 _TARGETS = ("franke", "weierstrass", "checkerboard")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = _Parser("approximate.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("approximate.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--targets", nargs="+", metavar="NAME", help=f"default: {' '.join(_TARGETS)}")
     parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="counts of learned numbers")
     names = (*COUNTED, *PROVED)

@@ -26,11 +26,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import xarray as xr
 from tqdm.auto import tqdm
 
+from arguments import Parser
 from pictures import speed
 from pictures.experiments import EXPERIMENTS, Protocol, load, planned
 from pictures.report import publish
@@ -40,14 +40,9 @@ from rnnbias.files import write_netcdf
 from systems import checks, images
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = _Parser("classify.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("classify.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
     parser.add_argument(
         "--experiments", nargs="+", default=EXPERIMENTS, metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all)"

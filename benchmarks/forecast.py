@@ -18,12 +18,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import xarray as xr
 from tqdm.auto import tqdm
 
 import systems
+from arguments import Parser
 from ladder.data import Protocol, Task
 from ladder.learners import LEARNERS, ladder
 from ladder.report import publish
@@ -34,14 +34,9 @@ from rnnbias.files import write_netcdf
 from systems import checks
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = _Parser("forecast.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("forecast.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument(
         "--systems",
         nargs="+",

@@ -11,18 +11,17 @@ file and a figure for each analysis, and `fit.nc`, the fit.
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import matplotlib.pyplot as plt
 import numpy as np
 from tqdm.auto import tqdm
 
+from arguments import Parser
 from inner.analyses import ANALYSES, Lorenz, Size
 from inner.report import draw, report
 from rnnbias import Recipe
@@ -30,14 +29,9 @@ from rnnbias.files import write_netcdf
 from systems import checks
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
-    parser = _Parser("inside.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("inside.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--units", type=int, metavar="N", help=f"units of the network, even ({Size.units})")
     parser.add_argument("--samples", type=int, metavar="N", help=f"training samples ({Size.samples})")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the weights and the data (0)")

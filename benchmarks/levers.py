@@ -18,13 +18,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 import systems
+from arguments import Parser
 from ladder.table import aligned
 from rnnbias import RNN, Adam, LevenbergMarquardt, Recipe, fit_system
 from rnnbias.framing import Frame, segments
@@ -180,14 +180,9 @@ def report(chosen: argparse.Namespace, command: str) -> Iterator[str]:
             yield "\n".join(lines) + "\n"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print the tables; returns the exit code."""
-    parser = _Parser("levers.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("levers.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--units", type=int, default=400, metavar="N", help="even (400): N/2 numbers learn")
     parser.add_argument("--samples", type=int, default=2500, metavar="T", help="training samples (2500)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")

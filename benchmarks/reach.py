@@ -17,11 +17,11 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from tqdm.auto import tqdm
 
+from arguments import Parser
 from reaches import report
 from reaches.learners import GOAL, LOADS, NATURAL, Learner, Protocol, adam, adapted, affordable, learners, score
 from rnnbias import LevenbergMarquardt, ReachFit
@@ -31,14 +31,9 @@ from systems import checks, plants
 from systems.reaching import SEES, CentreOut, Session
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = _Parser("reach.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("reach.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--plant", default="point", metavar="NAME", help=f"one of {', '.join(plants.PLANTS)} (point)")
     parser.add_argument("--units", type=int, default=400, metavar="N", help="units, even (400)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the frozen weights (1)")

@@ -11,7 +11,6 @@ many places in the test data (free run). DIR receives `recording.md` (the table)
 
 from __future__ import annotations
 
-import argparse
 import csv
 import re
 import shlex
@@ -20,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,6 +27,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
+from arguments import Parser
 from ladder.table import aligned, number
 from rnnbias import Recipe, fit_system, metrics, plot
 from rnnbias.baselines import NVAR, Baseline, LinearAutoregression, Persistence
@@ -293,14 +293,9 @@ def draw(found: xr.Dataset) -> plt.Figure:
     return np.ravel(plot.traces(data))[0].figure
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
-    parser = _Parser("recording.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("recording.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("file", type=Path, metavar="FILE", help="netCDF or CSV")
     parser.add_argument("--variables", nargs="+", metavar="NAME", help="which variables or columns (all over time)")
     parser.add_argument("--dt", type=float, help="time between samples, where FILE has no times")
