@@ -18,7 +18,7 @@ from rnnbias.activations import ACTIVATIONS
 from rnnbias.fit import Fit
 from rnnbias.networks import RNN, learn_set
 from rnnbias.orbits import FreeRun, Orbit
-from rnnbias.placement import place, placement
+from rnnbias.placement import place_best
 from rnnbias.solvers import GaussNewton, Monitor, Solver, choose
 from rnnbias.weights import Recipe
 from systems import System, checks
@@ -30,7 +30,6 @@ _KICK = 0.5  # standard deviation of the rates of a kicked start
 _TRIALS = 3  # starts learned from, the first at rest
 _TESTED = 2  # starts held out
 _PATIENCE = 8
-_ONSETS = 5  # tried
 _GOAL = 1e-5
 _STARTS = ("hopf", "drawn")
 _HELD_SEED = 1
@@ -141,7 +140,7 @@ def fit_autonomous(
     each = target.orbit.period
     train = FreeRun(target.orbit, _kicks(_TRIALS, units, seed), round(settle * each), round(periods * each))
     if start == "hopf":
-        _place_best(network, train, growth, seed)
+        place_best(network, train, np.exp(growth + 2j * math.pi / each), seed)
     held_out = FreeRun(
         target.orbit, _kicks(_TESTED + 1, units, seed, _HELD_SEED)[1:], round(2 * settle * each), train.steps
     )
@@ -345,17 +344,6 @@ class AutonomousFit(Fit):
             if step >= self._settle:
                 out.append(network.read(rate))
         return torch.stack(out, 1)
-
-
-def _place_best(network: RNN, train: FreeRun, growth: float, seed: int) -> None:
-    """Start from that of a few onsets of oscillation which is nearest to the target."""
-    goal = np.exp(growth + 2j * math.pi / train.orbit.period)
-    found = [placement(network, goal, seed + k).bias for k in range(_ONSETS)]
-    losses = []
-    for bias in found:
-        place(network, bias)
-        losses.append(train.loss(network))
-    place(network, found[int(np.argmin(losses))])
 
 
 def _kicks(trials: int, units: int, *seed: int) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnnbias.activations import ACTIVATIONS
 from rnnbias.fit import Fit
 from rnnbias.networks import RNN, learn_set
-from rnnbias.placement import place, placement
+from rnnbias.placement import place_best
 from rnnbias.solvers import GaussNewton, Monitor, Solver, choose
 from rnnbias.trials import Trials
 from rnnbias.weights import Recipe
@@ -25,7 +25,6 @@ from systems.labels import Labelled, dataset
 __all__ = ["TaskFit", "fit_task"]
 
 _RECIPE = replace(GaussNewton.recipe, gain=1.5, input_scale=1.0, readout_scale=5.0)
-_PLACEMENTS = 5  # tried
 _GROWTH = 0.04  # per step, of the slowest direction that a placed start has, and from each to the next
 _PATIENCE = 20
 _GOAL = 1e-4
@@ -138,7 +137,7 @@ def fit_task(
     order = torch.arange(len(everything))
     train, tested = everything.part(order[:trials]), everything.part(order[trials:])
     if start == "placed":
-        _place_best(network, train, directions, seed)
+        place_best(network, train, 1 + _GROWTH * np.arange(1, directions + 1), seed)
     monitor = Monitor(network, tested, _PATIENCE, progress=progress, goal=_GOAL)
     solver.teach(network, train, monitor)
     settings = {
@@ -239,14 +238,3 @@ def _read(trials: xr.Dataset, every: int, seed: int) -> Trials:
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     chosen = torch.from_numpy(rng.random(mask.shape[:2]) < 1 / every)
     return Trials(inputs, targets, (mask > 0) & chosen[..., None])
-
-
-def _place_best(network: RNN, train: Trials, directions: int, seed: int) -> None:
-    """Start from that of a few placements which is nearest to the targets."""
-    goals = 1 + _GROWTH * np.arange(1, directions + 1)
-    found = [placement(network, goals, seed + k).bias for k in range(_PLACEMENTS)]
-    losses = []
-    for bias in found:
-        place(network, bias)
-        losses.append(train.loss(network))
-    place(network, found[int(np.argmin(losses))])
