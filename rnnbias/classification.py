@@ -119,9 +119,9 @@ def fit_classes(
 
     Notes
     -----
-    Numbers are float32 under `Adam` and float64 otherwise. Model: Williams et al., "Expressivity of Neural Networks
-    with Random Weights and Learned Biases", ICLR 2025. The same call with the same seed gives the same bits on the same
-    machine.
+    Numbers are float32 under solvers that descend, such as `Adam`, and float64 otherwise. Model: Williams et al.,
+    "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025. The same call with the same
+    seed gives the same bits on the same machine.
 
     Examples
     --------
@@ -150,11 +150,11 @@ def fit_classes(
     network = FNN(
         units, int(np.prod(data.shape)), len(data.classes), recipe=replace(recipe, seed=checks.seed("seed", seed)),
         learn=parts, activation=activation, device=device,
-        dtype=torch.float32 if isinstance(solver, Adam) else torch.float64,
+        dtype=torch.float32 if solver.descends else torch.float64,
     )  # fmt: skip
     split = data.held_out(held)
     scale = Scale.of(split.train, brightness)
-    kind = CrossEntropy if isinstance(solver, Adam) else Classes
+    kind = CrossEntropy if solver.descends else Classes
     share = len(split.train) / len(data.train)
     train = _examples(kind, network, scale, split.train, split.train_labels, memory * share)
     held_out = _examples(kind, network, scale, split.test, split.test_labels, memory * (1 - share))

@@ -17,7 +17,7 @@ from rnnbias.control import Reaches, described, move
 from rnnbias.fit import Fit
 from rnnbias.metrics import reaching as kinematics
 from rnnbias.networks import RNN, learn_set
-from rnnbias.solvers import Adam, Monitor, Solver, choose
+from rnnbias.solvers import Monitor, Solver, choose
 from rnnbias.weights import Recipe
 from systems import checks, plants
 from systems.labels import Labelled
@@ -80,7 +80,8 @@ def fit_reach(
     seed : int
         Of the weights; it replaces the recipe's. That of noise is the task's.
     recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights; default `SECOND_ORDER`, or `FIRST_ORDER` for Adam. See Notes.
+        Scales, law and wiring of the frozen weights; default `SECOND_ORDER`, or `FIRST_ORDER` for a solver that
+        descends, such as Adam. See Notes.
     loss : Loss, optional
         Default `Loss()`, that of Williams et al. `Loss() + PATH + 1e-3 * EFFORT` asks for straight reaches too.
     activation : str
@@ -140,7 +141,7 @@ def fit_reach(
     plant, loss = plants.get(plant), Loss() if loss is None else loss
     if not isinstance(recipe, Recipe | None):
         raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    recipe = recipe or (FIRST_ORDER if isinstance(solver, Adam) else SECOND_ORDER)
+    recipe = recipe or (FIRST_ORDER if solver.descends else SECOND_ORDER)
     share = plant.dt / checks.number("tau", tau, at_least=plant.dt)
     network = RNN(
         units, task.inputs, 2, recipe=replace(recipe, seed=checks.seed("seed", seed)), learn=parts,

@@ -15,8 +15,6 @@ from systems.images import Images
 __all__ = ["EXPERIMENTS", "Protocol", "load", "planned"]
 
 EXPERIMENTS = ("width", "levers", "best", "mask", "tasks", "speed")
-_WIDE = 1000  # units from which full training multiplies in bfloat16
-_WIDEST = 10000  # units from which it has one seed
 _TASKS = 7
 
 
@@ -28,11 +26,11 @@ class Protocol:
     epochs: int = 20
     best_units: int = 32000
     best_epochs: int = 15
-    best_seeds: int = 1
+    best_seeds: int = 3
     lever_units: int = 4000
     lever_epochs: int = 6
     mask_units: int = 10000
-    mask_epochs: int = 10
+    mask_epochs: int = 30
     task_units: int = 4000
     task_epochs: int = 10
     script_train: int = 9000
@@ -49,8 +47,9 @@ class Protocol:
     def quick(cls) -> Protocol:
         """A protocol for a look: the tables have their form but not their meaning."""
         return cls(
-            widths=(50, 150), epochs=2, best_units=400, best_epochs=2, lever_units=100, lever_epochs=1, mask_units=150,
-            mask_epochs=2, task_units=100, task_epochs=2, script_train=240, script_test=120, train=600, test=200,
+            widths=(50, 150), epochs=2, best_units=400, best_epochs=2, best_seeds=1, lever_units=100, lever_epochs=1,
+            mask_units=150, mask_epochs=2, task_units=100, task_epochs=2, script_train=240, script_test=120, train=600,
+            test=200,
         )  # fmt: skip
 
 
@@ -91,15 +90,13 @@ def planned(
     if "tasks" in experiments:
         for data in tasks or default_tasks(available):
             for name in ("bias", "bias-uniform", "readout", "full"):
-                made = _for(LEARNERS[name], protocol.task_epochs, protocol.task_units)
+                made = _for(LEARNERS[name], protocol.task_epochs)
                 yield Key("tasks", data, name, protocol.task_units, 0), Plan(made, unitwise=name != "readout")
     if "width" in experiments:
         for units in protocol.widths:
-            for name in ("bias-uniform", "bias-gaussian", "bias", "readout", "full"):
-                if name == "readout" and units >= _WIDEST:
-                    continue
-                made = _for(LEARNERS[name], protocol.epochs, units)
-                for seed in range(1 if name == "full" and units >= _WIDEST else seeds):
+            for name in ("bias-uniform", "bias-gaussian", "bias", "readout", "full", "full-low"):
+                made = _for(LEARNERS[name], protocol.epochs)
+                for seed in range(seeds):
                     yield Key("width", fashion, name, units, seed), Plan(made)
 
 
@@ -110,7 +107,6 @@ def default_tasks(available: Sequence[str]) -> list[str]:
     return [*known, *scripts][:_TASKS]
 
 
-def _for(learner: Learner, epochs: int, units: int = 0) -> Learner:
-    """The learner with so many epochs; full training of wide networks in bfloat16."""
-    half = "weights" in learner.learn and units >= _WIDE
-    return replace(learner, solver=replace(learner.solver, epochs=epochs), half=half)
+def _for(learner: Learner, epochs: int) -> Learner:
+    """The learner with so many epochs."""
+    return replace(learner, solver=replace(learner.solver, epochs=epochs))

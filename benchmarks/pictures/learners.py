@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import sqrt
 
-import torch
-
+from pictures.natural import NaturalGradient
 from rnnbias import Adam, ClassFit, Recipe, fit_classes
 from systems.images import Images
 
@@ -46,30 +44,29 @@ def _twins(inputs: int, units: int) -> Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Learner:
-    """A way to learn, for any data and width; `half`: matrix products in bfloat16 (torch.autocast)."""
+    """A way to learn, for any data and width; `depth` hidden layers share the units."""
 
     about: str
     learn: tuple[str, ...]
     recipe: Callable[[int, int], Recipe]
-    solver: Adam
+    solver: Adam | NaturalGradient
     brightness: str = "unit"
     activation: str = "relu"
-    half: bool = False
+    depth: int = 1
 
     def fit(self, data: Images, units: int, seed: int, progress: bool, order: int = 0) -> ClassFit:
         """Learn with frozen weights of this seed and minibatches in this order."""
-        with torch.autocast("cpu", torch.bfloat16) if self.half else nullcontext():
-            return fit_classes(
-                data,
-                units=units,
-                learn=self.learn,
-                solver=replace(self.solver, seed=order),
-                seed=seed,
-                recipe=self.recipe(data.shape[0] * data.shape[1], units),
-                activation=self.activation,
-                brightness=self.brightness,
-                progress=progress,
-            )
+        return fit_classes(
+            data,
+            units=(units // self.depth,) * self.depth,
+            learn=self.learn,
+            solver=replace(self.solver, seed=order),
+            seed=seed,
+            recipe=self.recipe(data.shape[0] * data.shape[1], units),
+            activation=self.activation,
+            brightness=self.brightness,
+            progress=progress,
+        )
 
 
 _PAPER = Adam(epochs=20, rate=0.01, batch=512, clip=None, decay="none")
@@ -144,4 +141,8 @@ LEVERS = {
         "brightness from 0 to 1 instead of centred, weights of sd 0.1", brightness="unit", recipe={"input_scale": 0.1}
     ),
     "tanh": _lever("tanh instead of ReLU, readout scale 20", activation="tanh", recipe={"readout_scale": 20.0}),
+    "deep": _lever("two layers of half the units, weights between them of gain 3", depth=2, recipe={"gain": 3.0}),
+    "natural": replace(
+        LEARNERS["bias"], about="natural gradient of step 0.3, batch 512, instead of Adam", solver=NaturalGradient()
+    ),
 }

@@ -113,8 +113,7 @@ def _width(rows: Rows, out: Path) -> Iterator[str]:
     learners = [name for name in LEARNERS if name in _unique(rows, "learner")]
     yield (
         f"Test accuracy in % on `{_unique(rows, 'data')[0]}`: mean over up to {len(seeds)} seeds of the weights with "
-        "their range, one number where there is one; in brackets the learned numbers. Full training "
-        "from 1,000 units multiplies in bfloat16 (autocast), and has one seed from 10,000."
+        "their range, one number where there is one; in brackets the learned numbers."
     )
     yield ""
     cells = []

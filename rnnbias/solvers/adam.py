@@ -59,6 +59,7 @@ class Adam(Solver):
     decay: str = "cosine"
     steepness: tuple[float, float] | None = None
     recipe: ClassVar[Recipe] = Recipe(wiring="independent", gain=0.9, input_scale=0.3, readout_scale=5.0)
+    descends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch", "every"):

@@ -20,6 +20,9 @@ class Solver(ABC):
 
     #: The recipe under which this solver does best; `fit_system` uses it where none is given.
     recipe: ClassVar[Recipe]
+    #: Whether it goes down gradients of `Examples.cost`; otherwise it brings `Examples.residual` to zero, in double
+    #: precision.
+    descends: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, learn: tuple[str, ...]) -> None:

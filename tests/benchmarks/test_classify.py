@@ -170,11 +170,9 @@ def test_folders_are_taken_before_what_is_built_in(tmp_path):
     assert len(load("mnist", tmp_path, TINY).train) == 30
 
 
-def test_wide_full_training_is_in_half_precision_and_has_one_seed():
-    plans = dict(planned(("width",), Protocol(), 3, ["fashion-mnist"], None))
-    full = {(key.units, key.seed): plan.learner.half for key, plan in plans.items() if key.learner == "full"}
-    assert not full[300, 2] and full[3000, 2] and full[10000, 0] and (10000, 1) not in full
-    assert not any(plan.learner.half for key, plan in plans.items() if key.learner != "full")
+def test_every_learner_of_the_sweep_has_every_width_and_seed():
+    keys = {key for key, _ in planned(("width",), Protocol(), 3, ["fashion-mnist"], None)}
+    assert len(keys) == 6 * 5 * 3 and Key("width", "fashion-mnist", "full", 10000, 2) in keys
 
 
 def test_speed_measures_every_way():
