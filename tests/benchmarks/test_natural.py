@@ -30,5 +30,5 @@ def test_it_learns_digits_and_refuses_what_it_cannot_learn():
     assert float(fit.score(digits).accuracy) > 0.8
     with pytest.raises(ValueError, match=r"needs learn='bias', got learn={'gain'}"):
         fit_classes(digits, units=20, learn="gain", solver=NaturalGradient(), progress=False)
-    with pytest.raises(ValueError, match="damping must be above 0, got 0"):
+    with pytest.raises(ValueError, match="damping must be greater than 0, got 0"):
         NaturalGradient(damping=0)
