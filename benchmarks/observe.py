@@ -26,6 +26,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 import systems
+from arguments import Parser
 from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.files import write_netcdf
 from systems import checks
@@ -171,7 +172,7 @@ def table(scores: xr.Dataset, command: str) -> str:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = argparse.ArgumentParser("observe.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("observe.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--units", type=int, default=1024, metavar="N", help="units (1024)")
     parser.add_argument("--samples", type=int, default=4000, metavar="N", help="training samples (4000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
@@ -193,7 +194,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             raise ValueError(f"--units must be even, because units learn in pairs, got {args.units}")
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        parser.error(str(error))
     return args
 
 

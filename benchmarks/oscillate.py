@@ -13,6 +13,7 @@ labelled), figures, and `rows/`, one file a fit: a killed run keeps them, and --
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -28,8 +29,9 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 import systems
+from arguments import Parser
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
-from rnnbias.files import write_netcdf
+from rnnbias.files import read_netcdf, write_netcdf
 from rnnbias.placement import placement
 from systems import checks
 from systems.labels import Labelled, dataset
@@ -132,18 +134,40 @@ def clouds(fit: AutonomousFit) -> xr.Dataset:
     return xr.concat(parts, "stage", combine_attrs="override").assign_coords(stage=["before", "after"])
 
 
+def _keys(args: argparse.Namespace) -> list[tuple[str, float, int]]:
+    return [(name, gain, seed) for seed in range(args.seeds) for gain in args.gains for name in args.learners]
+
+
+def _path(args: argparse.Namespace, name: str, gain: float, seed: int) -> Path:
+    return args.out / "rows" / f"{name}-{gain:g}-{seed}.nc"
+
+
+def _asked(args: argparse.Namespace) -> str:
+    """What every fit depends on beside its learner, gain and seed."""
+    return json.dumps({name: getattr(args, name) for name in ("target", "states", "units", "iterations", "steps")})
+
+
+def check_settings(args: argparse.Namespace) -> None:
+    """Refuse to go on from fits that were made with other settings."""
+    for path in (_path(args, *key) for key in _keys(args)):
+        if path.is_file() and (had := read_netcdf(path).attrs.get("asked")) != _asked(args):
+            raise ValueError(
+                f"--resume needs the settings of the stored fits, but {path.name} was made with {had}: use another "
+                "--out or start afresh"
+            )
+
+
 def run(args: argparse.Namespace) -> dict[tuple[str, float, int], dict[str, float]]:
     """Make the rows that are missing, storing each fit and its numbers as it is finished."""
     period = systems.get(args.target).period / systems.get(args.target).dt
     ways = learners(args.iterations, args.steps)
-    keys = [(name, gain, seed) for seed in range(args.seeds) for gain in args.gains for name in args.learners]
     rows = {}
-    with tqdm(keys, desc="oscillation benchmark", unit="fit") as bar:
+    with tqdm(_keys(args), desc="oscillation benchmark", unit="fit") as bar:
         for name, gain, seed in bar:
             bar.set_postfix_str(f"{name} gain {gain:g} seed {seed}")
-            path = args.out / "rows" / f"{name}-{gain:g}-{seed}.nc"
+            path = _path(args, name, gain, seed)
             if args.resume and path.is_file():
-                fit, seconds = load(path), float(xr.open_dataset(path, engine="h5netcdf").attrs["seconds"])
+                fit, seconds = load(path), float(read_netcdf(path).attrs["seconds"])
             else:
                 recipe = replace(GaussNewton.recipe, gain=gain)
                 more = {"states": len(args.states)} if name == "full" else {}
@@ -158,7 +182,7 @@ def run(args: argparse.Namespace) -> dict[tuple[str, float, int], dict[str, floa
                     **more,
                 )
                 seconds = time.perf_counter() - begun
-                write_netcdf(fit.to_dataset().assign_attrs(seconds=seconds), path)
+                write_netcdf(fit.to_dataset().assign_attrs(seconds=seconds, asked=_asked(args)), path)
             rows[name, gain, seed] = score(fit, seconds)
             if name == "bias":
                 rows[name, gain, seed]["reach"] = reach(args.units, gain, period, seed)
@@ -255,7 +279,7 @@ def _save(axes: object, path: Path) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = argparse.ArgumentParser("oscillate.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("oscillate.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--target", default="van_der_pol", metavar="NAME", help="a system with a period (van_der_pol)")
     parser.add_argument("--states", nargs="+", metavar="NAME", help="what is generated (the first state)")
     parser.add_argument("--gains", type=float, nargs="+", default=[1.2], metavar="G", help="gains of the weights (1.2)")
@@ -283,8 +307,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         for name in ("seeds", "iterations", "steps"):
             checks.whole(f"--{name}", getattr(args, name), at_least=1)
         (args.out / "rows").mkdir(parents=True, exist_ok=True)
+        if args.resume:
+            check_settings(args)
     except (ValueError, TypeError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        parser.error(str(error))
     return args
 
 

@@ -25,6 +25,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
+from arguments import Parser
 from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
 from rnnbias.files import write_netcdf
 from systems import checks, cognitive
@@ -106,7 +107,7 @@ def table(scores: xr.Dataset, command: str) -> str:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     tasks = list(cognitive.available())
-    parser = argparse.ArgumentParser("remember.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("remember.py", description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--tasks", nargs="+", default=tasks, metavar="NAME", help=", ".join(tasks))
     parser.add_argument("--bits", type=int, default=3, metavar="N", help="of the flip-flop (3)")
     parser.add_argument("--units", type=int, default=400, metavar="N", help="units, and numbers learned (400)")
@@ -125,7 +126,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=10)
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.exit(2, f"{parser.prog}: {error}\n")
+        parser.error(str(error))
     return args
 
 

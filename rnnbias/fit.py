@@ -15,7 +15,7 @@ from torch import nn
 
 from rnnbias import files
 from rnnbias.networks import NETWORKS
-from rnnbias.solvers import SOLVERS, Solver
+from rnnbias.solvers import Solver
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -160,14 +160,13 @@ def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
     if network.digests() != digests["frozen"]:
         raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
     solver = dict(config["solver"])
-    classes = {each.__name__: each for each in SOLVERS.values()}
     history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]
     history = history.rename({name: str(name).removeprefix("history_") for name in history.data_vars})
     return kind.revive(
         config["about"],
         ds,
         network=network,
-        solver=classes[checks.choice("solver", solver.pop("name"), classes)](**solver),
+        solver=Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)](**solver),
         history=history.drop_vars([name for name in history.coords if name != "iteration"]),
         settings=dict(config["settings"]),
     )

@@ -16,13 +16,21 @@ __all__ = ["Solver"]
 
 
 class Solver(ABC):
-    """A way to find the learned numbers: a frozen dataclass of settings with the method `solve`."""
+    """A way to find the learned numbers: a frozen dataclass of settings with the method `solve`.
+
+    A subclass of your own works wherever a built-in one does; its fits load wherever it has been imported.
+    """
+
+    known: ClassVar[dict[str, type[Solver]]] = {}
 
     #: The recipe under which this solver does best; `fit_system` uses it where none is given.
     recipe: ClassVar[Recipe]
     #: Whether it goes down gradients of `Examples.cost`; otherwise it brings `Examples.residual` to zero, in double
     #: precision.
     descends: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        Solver.known[cls.__name__] = cls
 
     @abstractmethod
     def check(self, learn: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pictures.natural import NaturalGradient, curvature
-from rnnbias import FNN, Recipe, fit_classes
+from rnnbias import FNN, Recipe, fit_classes, load
 from rnnbias.classes import CrossEntropy
 from rnnbias.kept import Drives
 from systems import images
@@ -24,10 +24,11 @@ def test_the_curvature_is_that_of_the_bound_on_a_softmax(wiring):
     torch.testing.assert_close(found, wanted)
 
 
-def test_it_learns_digits_and_refuses_what_it_cannot_learn():
+def test_it_learns_digits_and_refuses_what_it_cannot_learn(tmp_path):
     digits = images.get("digits")
     fit = fit_classes(digits, units=1000, solver=NaturalGradient(batch=100), progress=False)
     assert float(fit.score(digits).accuracy) > 0.8
+    assert load(fit.save(tmp_path / "digits.nc")).solver == fit.solver  # though it is no solver of the package
     with pytest.raises(ValueError, match=r"needs learn='bias', got learn={'gain'}"):
         fit_classes(digits, units=20, learn="gain", solver=NaturalGradient(), progress=False)
     with pytest.raises(ValueError, match="damping must be greater than 0, got 0"):

@@ -53,6 +53,13 @@ def test_finished_fits_are_not_made_again(swept, monkeypatch):
         np.testing.assert_array_equal(after[name], before[name])
 
 
+def test_fits_of_other_settings_are_not_gone_on_from(swept, capsys):
+    _, arguments = swept
+    with pytest.raises(SystemExit) as ended:
+        oscillate.main([*arguments, "--states", "y", "--resume"])
+    assert ended.value.code == 2 and "--resume needs the settings of the stored fits" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [
@@ -61,12 +68,14 @@ def test_finished_fits_are_not_made_again(swept, monkeypatch):
         ("--gains must be", ["--gains", "0"]),
         ("--learners must be one of", ["--learners", "magic"]),
         ("--seeds must be", ["--seeds", "0"]),
+        ("unrecognized arguments: --sed", ["--sed", "1"]),
     ],
 )
 def test_wrong_arguments_end_in_one_line(message, arguments, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         oscillate.main([*arguments, "--out", str(tmp_path)])
-    assert ended.value.code == 2 and message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and message in error and error.count("\n") == 1
 
 
 def test_partial_observation_reports_both_ways_of_running(tmp_path, monkeypatch):
