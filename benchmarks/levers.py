@@ -68,12 +68,12 @@ def levers(units: int) -> dict[str, dict[str, object]]:
         "adjoint kept to 1e-12": {"solver": LevenbergMarquardt(tolerance=1e-12)},
         "no geodesic acceleration": {"solver": LevenbergMarquardt(geodesic=False)},
         "independent units": {"units": units // 2, "recipe": plain},
-        "independent units, 100 iterations": {
+        "independent units, gain 0.9": {"units": units // 2, "recipe": Adam.recipe},
+        "independent units, gain 0.9, 300 steps of Adam": {
             "units": units // 2,
-            "recipe": plain,
-            "solver": LevenbergMarquardt(iterations=100),
+            "solver": Adam(iterations=300),
+            "recipe": Adam.recipe,
         },
-        "independent units, 300 steps of Adam": {"units": units // 2, "recipe": plain, "solver": Adam(iterations=300)},
     }
 
 

@@ -182,7 +182,7 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
     )  # fmt: skip
     lm = LevenbergMarquardt(iterations=protocol.lm_iterations)
     adam = Adam(iterations=protocol.adam_steps, every=max(1, protocol.adam_steps // 6))
-    plain = replace(lm, iterations=min(lm.iterations, 15))
+    plain = replace(lm, iterations=min(lm.iterations, 20))
     slow = Adam(iterations=protocol.full_steps, every=max(1, protocol.full_steps // 6), rate=1e-2)
     ours = {"role": "biases only"}
     return {
@@ -224,7 +224,7 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
             about=f"biases by {plain.iterations} iterations of Levenberg-Marquardt, independent wiring (the paper's)",
             units=learned,
             solver=plain,
-            recipe=replace(Adam.recipe, gain=0.1),
+            recipe=Adam.recipe,
             **ours,
         ),
         "bias": Network(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -23,6 +24,10 @@ __all__ = ["LevenbergMarquardt"]
 _SMALLEST, _LARGEST = 1e-16, 1e4  # dampings tried, relative to the largest singular value
 _LSMR_STEPS = 200
 _POWER_STEPS = 8
+_STRAIGHT = 0.99  # gain ratio from which the residuals are as good as linear along a step
+_LONG = 0.75  # length of the geodesic acceleration, in steps, from which a step is refused
+_RAISE, _LOWER = 4.0, 5.0  # factors of the damping after a refused and after a bent step
+_WORTH = 1e-6  # promised fraction of the loss below which a step that failed is not tried shorter
 _PROBE = 0.1  # length, in steps, of the finite difference behind the geodesic acceleration
 
 
@@ -34,16 +39,18 @@ class LevenbergMarquardt(Solver):
 
         s(mu) = -V S / (S^2 + mu^2) U^T e,
 
-    costs only a pass through the network to try. Dampings are tried a decade apart, downwards from the last
-    one while the loss falls and upwards while it does not, and then half a decade below the lowest loss: far from
-    linearity one decade is too short a step and the next overshoots. The step that lowers the held-out loss most is
-    taken, or, where none does, the one that lowers the training loss most. Factoring J and not J^T J keeps
-    singular values down to 1e-16 of the largest, which is where the last digits of a forecast come from.
+    costs only a pass through the network to try. Factoring J and not J^T J keeps singular values down to 1e-16 of
+    the largest, which is where the last digits of a forecast come from.
 
-    Steps follow the quadratic model as judged by the gain ratio rho = actual / predicted reduction: below
-    0.25 the next search starts two decades higher. Where rho < 0.9 the geodesic acceleration
-    a = -(J^T J + mu^2)^-1 J^T e'' (Transtrum & Sethna 2012, arXiv:1201.5885; e'' the second derivative along
-    s, by differences) is added as s + a/2 if 2|a| <= 0.75 |s| and the loss agrees.
+    How far a search goes depends on the gain ratio rho = actual / predicted reduction of the loss. While rho >= 0.99
+    the residuals are as good as linear along the step: dampings are tried a decade apart, downwards while the loss
+    falls, and one half a decade below the lowest, and the step that lowers the held-out loss most is taken, or, where
+    none does, the one that lowers the training loss most. So a network with push-pull pairs learns in a few
+    iterations. A bent step, rho < 0.99, is taken as it is, and the next search starts at a fifth of its damping: where
+    the way is curved, going as far down as each iteration allows ends in narrow valleys, and patience gets further in
+    as many iterations. Its geodesic acceleration a = -(J^T J + mu^2)^-1 J^T e'' (e'' the second derivative along s, by
+    differences) is added as s + a/2 if the loss agrees; if 2|a| > 0.75 |s| the step is refused. Refused and uphill
+    steps raise the damping fourfold. Reference: Transtrum & Sethna 2012, arXiv:1201.5885.
 
     With more residuals than learned numbers J is factored by columns, J = Q R and R = U' S V^T, otherwise by rows: J^T
     = Q R, the dual form, whose cost does not grow with the square of the count of learned numbers. Where J would take
@@ -58,7 +65,7 @@ class LevenbergMarquardt(Solver):
     tolerance : float
         Relative size of what may be dropped from J; see `bias_jacobian`.
     geodesic : bool
-        Whether to try the acceleration.
+        Whether to measure the acceleration of bent steps.
     memory : float
         Bytes that J may take.
 
@@ -102,47 +109,48 @@ class LevenbergMarquardt(Solver):
                 more = {"damping": found.damping, "gain_ratio": found.ratio, "depth": model.depth}
                 if monitor.record(iteration, found.loss, **more):
                     break
-                damping = found.damping * (100.0 if found.ratio < 0.25 else 10.0)
+                damping = found.damping * 10 if found.ratio >= _STRAIGHT else found.damping / _LOWER
 
     def _search(
         self, network: nn.Module, train: Examples, held_out: Examples, model: _Model, damping: float
     ) -> _Candidate | None:
-        """Try dampings a decade apart; return the best step, or None where every step is uphill."""
+        """Try dampings; return the best step, or None where every step is uphill or refused."""
         start, now, held = learned.read(network), model.loss, held_out.loss(network)
 
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
             learned.write(network, start + step)
-            loss = train.loss(network)
-            ratio = (now - loss) / max(now - predicted, 1e-300)
-            return _Candidate(start + step, damping, loss, held_out.loss(network), ratio)
+            loss, promised = train.loss(network), max(now - predicted, 1e-300)
+            return _Candidate(start + step, damping, loss, held_out.loss(network), promised, (now - loss) / promised)
 
         def attempt(damping: float) -> _Candidate:
             step = model.step(damping)
             predicted = model.predict(step)
             straight = evaluate(step, damping, predicted)
-            if not self.geodesic or straight.ratio >= 0.9:
+            if not self.geodesic or straight.ratio >= _STRAIGHT:
                 return straight
             learned.write(network, start + _PROBE * step)
             slope = (train.residual(network).flatten() - model.error) / _PROBE
             bend = model.fit(-2 / _PROBE * (slope - model.apply(step)), damping)
-            if not 2 * bend.norm() <= 0.75 * step.norm():
-                return straight
+            if not 2 * bend.norm() <= _LONG * step.norm():
+                return straight._replace(loss=math.inf)
             return min(straight, evaluate(step + bend / 2, damping, predicted), key=lambda c: c.loss)
 
-        candidates, misses = [attempt(damping)], 0
-        while candidates[0].loss >= now and damping < _LARGEST:
-            damping *= 10.0
-            candidates, misses = [attempt(damping)], 2
-        if candidates[0].loss >= now:
-            learned.write(network, start)
-            return None
-        while misses < 2 and damping > _SMALLEST:
+        candidates = [attempt(damping)]
+        while candidates[0].loss >= now:
+            if damping > _LARGEST or candidates[0].promised < _WORTH * now:
+                learned.write(network, start)
+                return None
+            damping *= _RAISE
+            candidates = [attempt(damping)]
+        while candidates[-1].ratio >= _STRAIGHT and damping > _SMALLEST:
             damping /= 10.0
             found = attempt(damping)
-            better = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
-            misses = 0 if better else misses + 1
+            further = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
             candidates.append(found)
-        candidates.append(attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
+            if not further:
+                break
+        if len(candidates) > 1:
+            candidates.append(attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
         falling = [c for c in candidates if c.loss < now]
         best = min(falling, key=lambda c: c.held)
         return best if best.held < held else min(falling, key=lambda c: c.loss)
@@ -155,6 +163,7 @@ class _Candidate(NamedTuple):
     damping: float
     loss: float
     held: float
+    promised: float
     ratio: float
 
 

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+import systems
+from rnnbias import fit_system
 from rnnbias.examples import Sequences
 from rnnbias.jacobian import bias_jacobian
 from rnnbias.networks import RNN, learn_set
-from rnnbias.solvers import LevenbergMarquardt, Monitor
+from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor
 from rnnbias.weights import WIRINGS, Recipe
 
 LM = LevenbergMarquardt(iterations=25)
@@ -85,6 +87,14 @@ def test_where_the_training_data_decide_the_loss_never_rises(geodesic, activatio
     losses = [entry["loss"] for entry in monitor.records]
     assert len(losses) > 2 and (np.diff(losses) <= 0).all() and losses[-1] < losses[0] / 2
     assert losses[-1] == train.loss(net)
+
+
+def test_patience_follows_the_curved_way_of_independent_units():
+    """Taking the lowest loss of all dampings at every iteration ends at 0.48."""
+    lorenz = systems.get("lorenz63")
+    train = lorenz.simulate(duration=800 * lorenz.dt, seed=0)
+    fit = fit_system(train, units=80, recipe=Adam.recipe, solver=LM, seed=0, progress=False)
+    assert np.sqrt(np.nanmin(fit.history.held_out_loss)) < 0.38
 
 
 def test_the_answer_is_stationary():
