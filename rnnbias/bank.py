@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from rnnbias import archive, files
+from systems import checks
 from systems.labels import Labelled, dataset
 
 __all__ = ["Bank"]
+
+_FORM = "rnnbias bank 1"
 
 
 class Bank(Mapping[str, dict[str, Tensor]]):
     """Named sets of a network's learned numbers; the frozen arrays are shared and stored by none.
 
     A set is kept by `store`, put into the network by `use`, and lent to it by `using`, which gives back what was there
-    before. Every exchange checks the digests of the frozen arrays, so a set never meets weights it was not made for.
+    before; `save` and `load` keep them all in one file. Every exchange checks the digests of the frozen arrays, so a
+    set never meets weights it was not made for.
     The set "start" holds the numbers that the network had when the bank was made.
 
     Parameters
@@ -73,17 +80,47 @@ class Bank(Mapping[str, dict[str, Tensor]]):
             self._put(before)
 
     def to_dataset(self) -> xr.Dataset:
-        """The bias of every unit under every set: `bias` (task, unit)."""
-        biases = []
+        """All sets as one Dataset: the `bias` (task, unit) of every unit, and `learned_NAME` (task, ...)."""
+        network, biases = self.network, []
         for name in self:
-            with self.using(name) as network, torch.no_grad():
+            with self.using(name), torch.no_grad():
                 biases.append(network.biases.cpu().numpy().copy())
-        return dataset(
-            {"bias": Labelled(("task", "unit"), np.stack(biases), "1", "bias")},
+        variables = {"bias": Labelled(("task", "unit"), np.stack(biases), "1", "bias")}
+        for part, _ in network.named_parameters():
+            values = np.stack([numbers[part].cpu().numpy() for numbers in self.values()])
+            variables[f"learned_{part}"] = Labelled(("task", *network.dims[part]), values, "1", f"learned {part}")
+        ds = dataset(
+            variables | archive.altered(network),
             {"task": Labelled("task", list(self), "1", "task")},
-            title="biases of one frozen network",
-            config={"seed": self.network.recipe.seed, "frozen": self._frozen},
+            title="numbers learned over one frozen network",
+            config={"seed": network.recipe.seed, "network": network.to_dict()},
         )
+        return archive.stamped(ds, network, _FORM)
+
+    def save(self, path: str | Path) -> Path:
+        """Write all sets to a netCDF file: recipe, learned numbers and digests, never the frozen matrices.
+
+        The file appears whole or not at all. `Bank.load(path)` reads it back.
+        """
+        return files.write_netcdf(self.to_dataset(), path)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+        """Read a bank that `save` wrote: draw its frozen arrays again and check every digest.
+
+        Nothing in the file is executed. The network comes with the numbers of the first set. Raises FileNotFoundError
+        where there is no file, and ValueError where the file is truncated, altered or no bank.
+        """
+
+        def rebuild(ds: xr.Dataset, config: dict, frozen: dict) -> Self:
+            sets = {str(name): ds.isel(task=k) for k, name in enumerate(ds["task"].values)}
+            if len(sets) < ds.sizes["task"] or not all(sets):
+                raise ValueError(f"task must name every set in its own way, got {ds['task'].values.tolist()}")
+            bank = cls(archive.draw(config["network"], next(iter(sets.values())), frozen, device))
+            bank._sets = {name: _numbers(one, bank.network) for name, one in sets.items()}
+            return bank
+
+        return archive.read(path, _FORM, rebuild)
 
     def __getitem__(self, name: str) -> dict[str, Tensor]:
         if name not in self._sets:
@@ -110,3 +147,11 @@ class Bank(Mapping[str, dict[str, Tensor]]):
 
 def _present(network: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in network.named_parameters()}
+
+
+def _numbers(ds: xr.Dataset, network: nn.Module) -> dict[str, Tensor]:
+    """The numbers "learned_NAME" that `ds` holds for this network."""
+    return {
+        part: torch.from_numpy(checks.array(part, ds[f"learned_{part}"].values, shape=tuple(p.shape)).copy()).to(p)
+        for part, p in network.named_parameters()
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,14 @@ import torch
 import xarray as xr
 from torch import nn
 
-from rnnbias import files
-from rnnbias.networks import NETWORKS
+from rnnbias import archive, files
 from rnnbias.solvers import Solver
 from systems import checks
 from systems.labels import Labelled, dataset
 
 __all__ = ["Fit", "load"]
 
-_FORMAT = "rnnbias fit 2"
+_FORM = "rnnbias fit 2"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -105,8 +103,7 @@ class Fit(ABC):
         )
         history = self.history.rename({name: f"history_{name}" for name in self.history.data_vars})
         ds = ds.merge(history, combine_attrs="override")
-        digests = {"frozen": network.digests(), "stored": files.digests(ds)}
-        return ds.assign_attrs(format=_FORMAT, digests=json.dumps(digests))
+        return archive.stamped(ds, network, _FORM)
 
     def save(self, path: str | Path) -> Path:
         """Write the fit to a netCDF file: recipe, learned numbers and digests, never the frozen matrices.
@@ -129,44 +126,21 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
     Nothing in the file is executed. Raises FileNotFoundError where there is no file and ValueError where the
     file is truncated, altered, not a fit, or asks for an impossible network.
     """
-    ds = files.read_netcdf(path)
-    if ds.attrs.get("format") != _FORMAT:
-        raise ValueError(
-            f"{str(path)!r} is not a fit of this version: format must be {_FORMAT!r}, got {ds.attrs.get('format')!r}"
-        )
-    try:
-        return _rebuild(ds, device)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{str(path)!r} is damaged or was altered: {error}") from error
+    return archive.read(path, _FORM, lambda ds, config, frozen: _rebuild(ds, config, frozen, device))
 
 
-def _rebuild(ds: xr.Dataset, device: str | torch.device) -> Fit:
-    config, digests = json.loads(ds.attrs["config"]), json.loads(ds.attrs["digests"])
-    found, wanted = files.digests(ds), digests["stored"]
-    for name in {**wanted, **found}:
-        if found.get(name) != wanted.get(name):
-            raise ValueError(f"the digest of {name} does not match")
+def _rebuild(ds: xr.Dataset, config: dict, frozen: dict, device: str | torch.device) -> Fit:
     kind = Fit.kinds[checks.choice("kind", config["kind"], Fit.kinds)]
-    settings = dict(config["network"])
-    make = NETWORKS[checks.choice("network", settings.pop("network"), NETWORKS)]
-    for name, shape in make.shapes(settings).items():  # before anything is allocated
-        checks.array(name, ds[f"learned_{name}"].values, shape=shape)
-    network = make.from_dict(settings, device)
-    for name, parameter in network.named_parameters():
-        parameter.data.copy_(torch.from_numpy(ds[f"learned_{name}"].values))
-    for name, buffer in network.named_buffers():
-        if (kept := f"frozen_{name}") in ds:
-            buffer.copy_(torch.from_numpy(checks.array(kept, ds[kept].values, shape=tuple(buffer.shape))))
-    if network.digests() != digests["frozen"]:
-        raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
+    network = archive.draw(config["network"], ds, frozen, device)
     solver = dict(config["solver"])
+    make = Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)]
     history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]
     history = history.rename({name: str(name).removeprefix("history_") for name in history.data_vars})
     return kind.revive(
         config["about"],
         ds,
         network=network,
-        solver=Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)](**solver),
+        solver=make(**solver),
         history=history.drop_vars([name for name in history.coords if name != "iteration"]),
         settings=dict(config["settings"]),
     )

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from rnnbias import devices
+from rnnbias import archive, devices
 from rnnbias.control import Reaches, described, move
 from rnnbias.fit import Fit
 from rnnbias.metrics import reaching as kinematics
@@ -215,12 +215,7 @@ class ReachFit(Fit):
 
     def arrays(self) -> dict[str, Labelled]:
         """See `Fit.arrays`: what learned before an adaptation and was frozen for it."""
-        drawn, now = _copy(self.network, self.network.learn).digests(), self.network.digests()
-        return {
-            f"frozen_{name}": Labelled(self.network.dims[name], buffer.cpu().numpy(), "1", f"frozen {name}")
-            for name, buffer in self.network.named_buffers()
-            if now[name] != drawn[name]
-        }
+        return archive.altered(self.network)
 
     @classmethod
     def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:

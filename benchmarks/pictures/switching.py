@@ -14,7 +14,7 @@ from rnnbias.classes import Classes
 from rnnbias.classification import Scale
 from systems import labels
 from systems.images import Images
-from systems.labels import Labelled
+from systems.labels import Labelled, dataset
 
 __all__ = ["switch"]
 
@@ -42,7 +42,13 @@ def switch(rows: Mapping[str, xr.Dataset], data: Mapping[str, Images]) -> xr.Dat
 
     forward = [accuracy(task) for task in rows]
     backward = [accuracy(task) for task in reversed(rows)][::-1]
-    ds = bank.to_dataset().sel(task=list(rows))
-    found = Labelled(("visit", "task"), np.array([forward, backward]), "1", "accuracy on test images")
-    ds["accuracy"] = (found.dims, found.values, {"units": found.units, "long_name": found.long_name})
-    return ds
+    biases = bank.to_dataset().bias.sel(task=list(rows))
+    return dataset(
+        {
+            "bias": Labelled(("task", "unit"), biases.values, "1", "bias"),
+            "accuracy": Labelled(("visit", "task"), np.array([forward, backward]), "1", "accuracy on test images"),
+        },
+        {"task": Labelled("task", list(rows), "1", "task")},
+        title="one frozen network switched between tasks",
+        config={"seed": recipe.seed, "network": network.to_dict()},
+    )

@@ -1,10 +1,13 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
-from rnnbias import RNN, Recipe
+from rnnbias import FNN, RNN, Recipe, load
 from rnnbias.bank import Bank
+from rnnbias.files import write_netcdf
 
 
 def network(**options):
@@ -116,3 +119,65 @@ def test_numbers_come_from_another_network_of_the_same_frozen_arrays():
         bank.store("stranger", RNN(8, 2, 1, recipe=Recipe(seed=5), learn=("bias", "gain")))
     with pytest.raises(RuntimeError, match="frozen arrays must be"):
         bank.store("stranger", network(learn="bias"))
+
+
+# In files ---------------------------------------------------------------------------------------------------
+
+
+def three():
+    bank = Bank(network())
+    for k, name in enumerate(("reach", "hold")):
+        bank.store(name, move(network(), k))
+    return bank
+
+
+def test_a_bank_comes_back_to_the_bit(tmp_path):
+    one = three()
+    two = Bank.load(one.save(tmp_path / "bank.nc"))
+    assert list(two) == ["start", "reach", "hold"]
+    for name in one:
+        assert torch.equal(output(two.use(name)), output(one.use(name)))
+    xr.testing.assert_identical(two.to_dataset(), one.to_dataset())
+    assert not {"recurrent", "input", "readout"} & set(one.to_dataset())
+
+
+@pytest.mark.parametrize("net", [FNN((4, 6), 2, 3, learn=("bias", "readout")), RNN(6, 1, 2, dtype=torch.float32)])
+def test_any_network_can_be_kept(net, tmp_path):
+    bank = Bank(net)
+    bank.store("moved", move(copy.deepcopy(net), 1))
+    back = Bank.load(bank.save(tmp_path / "bank.nc"))
+    assert type(back.network) is type(net) and back.network.to_dict() == net.to_dict()
+    assert all(torch.equal(back["moved"][part], bank["moved"][part]) for part in bank["moved"])
+
+
+def test_weights_that_learned_before_they_were_frozen_are_kept_too(tmp_path):
+    net = network()
+    net.recurrent.mul_(1.5)
+    back = Bank.load(Bank(net).save(tmp_path / "bank.nc"))
+    assert torch.equal(back.network.recurrent, net.recurrent) and not torch.equal(net.recurrent, network().recurrent)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ds: ds.assign(learned_gain=ds.learned_gain * 2), "the digest of learned_gain does not match"),
+        (lambda ds: ds.assign_coords(task=["start", "hold", "hold"]), "task must name every set in its own way"),
+        (lambda ds: ds.assign_attrs(format="rnnbias fit 2"), "is not a bank of this version"),
+        (lambda ds: ds.drop_vars("learned_gain"), "the digest of learned_gain does not match"),
+        (lambda ds: ds.assign_attrs(config="{"), "is damaged or was altered"),
+    ],
+)
+def test_an_altered_bank_is_refused(change, message, tmp_path):
+    path = write_netcdf(change(three().to_dataset()), tmp_path / "bank.nc")
+    with pytest.raises(ValueError, match=message):
+        Bank.load(path)
+
+
+def test_what_is_no_bank_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="path must name a file"):
+        Bank.load(tmp_path / "none.nc")
+    (tmp_path / "text.nc").write_text("bank")
+    with pytest.raises(ValueError, match="truncated, altered or not written by rnnbias"):
+        Bank.load(tmp_path / "text.nc")
+    with pytest.raises(ValueError, match="is not a fit of this version"):
+        load(three().save(tmp_path / "bank.nc"))
