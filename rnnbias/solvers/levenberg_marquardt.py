@@ -24,7 +24,7 @@ __all__ = ["LevenbergMarquardt"]
 _SMALLEST, _LARGEST = 1e-16, 1e4  # dampings tried, relative to the largest singular value
 _LSMR_STEPS = 200
 _POWER_STEPS = 8
-_STRAIGHT = 0.99  # gain ratio from which the residuals are as good as linear along a step
+_STRAIGHT = 0.9  # gain ratio from which the residuals are as good as linear along a step
 _LONG = 0.75  # length of the geodesic acceleration, in steps, from which a step is refused
 _RAISE, _LOWER = 4.0, 5.0  # factors of the damping after a refused and after a bent step
 _WORTH = 1e-6  # promised fraction of the loss below which a step that failed is not tried shorter
@@ -42,15 +42,15 @@ class LevenbergMarquardt(Solver):
     costs only a pass through the network to try. Factoring J and not J^T J keeps singular values down to 1e-16 of
     the largest, which is where the last digits of a forecast come from.
 
-    How far a search goes depends on the gain ratio rho = actual / predicted reduction of the loss. While rho >= 0.99
-    the residuals are as good as linear along the step: dampings are tried a decade apart, downwards while the loss
-    falls, and one half a decade below the lowest, and the step that lowers the held-out loss most is taken, or, where
-    none does, the one that lowers the training loss most. So a network with push-pull pairs learns in a few
-    iterations. A bent step, rho < 0.99, is taken as it is, and the next search starts at a fifth of its damping: where
-    the way is curved, going as far down as each iteration allows ends in narrow valleys, and patience gets further in
-    as many iterations. Its geodesic acceleration a = -(J^T J + mu^2)^-1 J^T e'' (e'' the second derivative along s, by
-    differences) is added as s + a/2 if the loss agrees; if 2|a| > 0.75 |s| the step is refused. Refused and uphill
-    steps raise the damping fourfold. Reference: Transtrum & Sethna 2012, arXiv:1201.5885.
+    How a search goes depends on the gain ratio rho = actual / predicted reduction of the loss at its first damping.
+    Where rho >= 0.9 the residuals are nearly linear along the step: dampings are tried a decade apart, downwards until
+    two in a row bring nothing, and one half a decade below the lowest loss, and the step that lowers the held-out loss
+    most is taken, or, where none does, the one that lowers the training loss most. So a network with push-pull pairs
+    learns in a few iterations. A bent step, rho < 0.9, is taken as it is, and the next search starts at a fifth of its
+    damping: where the way is curved, going as far down as each iteration allows ends in narrow valleys, and patience
+    gets further in as many iterations. Its geodesic acceleration a = -(J^T J + mu^2)^-1 J^T e'' (e'' the second
+    derivative along s, by differences) is added as s + a/2 if the loss agrees; if 2|a| > 0.75 |s| the step is refused.
+    After refused and uphill steps the damping rises fourfold. Reference: Transtrum & Sethna 2012, arXiv:1201.5885.
 
     With more residuals than learned numbers J is factored by columns, J = Q R and R = U' S V^T, otherwise by rows: J^T
     = Q R, the dual form, whose cost does not grow with the square of the count of learned numbers. Where J would take
@@ -109,7 +109,7 @@ class LevenbergMarquardt(Solver):
                 more = {"damping": found.damping, "gain_ratio": found.ratio, "depth": model.depth}
                 if monitor.record(iteration, found.loss, **more):
                     break
-                damping = found.damping * 10 if found.ratio >= _STRAIGHT else found.damping / _LOWER
+                damping = found.next
 
     def _search(
         self, network: nn.Module, train: Examples, held_out: Examples, model: _Model, damping: float
@@ -120,7 +120,8 @@ class LevenbergMarquardt(Solver):
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
             learned.write(network, start + step)
             loss, promised = train.loss(network), max(now - predicted, 1e-300)
-            return _Candidate(start + step, damping, loss, held_out.loss(network), promised, (now - loss) / promised)
+            ratio = (now - loss) / promised
+            return _Candidate(start + step, damping, loss, held_out.loss(network), promised, ratio, 10 * damping)
 
         def attempt(damping: float) -> _Candidate:
             step = model.step(damping)
@@ -135,29 +136,34 @@ class LevenbergMarquardt(Solver):
                 return straight._replace(loss=math.inf)
             return min(straight, evaluate(step + bend / 2, damping, predicted), key=lambda c: c.loss)
 
-        candidates = [attempt(damping)]
-        while candidates[0].loss >= now:
-            if damping > _LARGEST or candidates[0].promised < _WORTH * now:
+        first = attempt(damping)
+        if not first.ratio >= _STRAIGHT:
+            while first.loss >= now and damping < _LARGEST and first.promised > _WORTH * now:
+                damping *= _RAISE
+                first = attempt(damping)
+            if first.loss >= now:
                 learned.write(network, start)
                 return None
-            damping *= _RAISE
-            candidates = [attempt(damping)]
-        while candidates[-1].ratio >= _STRAIGHT and damping > _SMALLEST:
+            return first._replace(next=first.damping / _LOWER)
+
+        candidates, misses = [first], 0
+        while misses < 2 and damping > _SMALLEST:
             damping /= 10.0
             found = attempt(damping)
-            further = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
+            better = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
+            misses = 0 if better else misses + 1
             candidates.append(found)
-            if not further:
-                break
-        if len(candidates) > 1:
-            candidates.append(attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
+        candidates.append(attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
         falling = [c for c in candidates if c.loss < now]
         best = min(falling, key=lambda c: c.held)
         return best if best.held < held else min(falling, key=lambda c: c.loss)
 
 
 class _Candidate(NamedTuple):
-    """A step that was tried, and what came of it."""
+    """A step that was tried, and what came of it.
+
+    `promised` is the reduction of the loss that the model foretold, `next` the damping at which to search next.
+    """
 
     numbers: Tensor
     damping: float
@@ -165,6 +171,7 @@ class _Candidate(NamedTuple):
     held: float
     promised: float
     ratio: float
+    next: float
 
 
 class _Model:
