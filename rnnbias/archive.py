@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 import xarray as xr
+from torch import Tensor
 
 from rnnbias import files
 from rnnbias.networks import NETWORKS, Network
 from systems import checks
 from systems.labels import Labelled
 
-__all__ = ["altered", "draw", "read", "stamped"]
+__all__ = ["altered", "draw", "numbers", "read", "stamped"]
 
 T = TypeVar("T")
 
@@ -59,11 +60,10 @@ def draw(
     """
     settings = dict(settings)
     make = NETWORKS[checks.choice("network", settings.pop("network"), NETWORKS)]
-    for name, shape in make.shapes(settings).items():  # before anything is allocated
-        checks.array(name, ds[f"learned_{name}"].values, shape=shape)
+    found = numbers(ds, make.shapes(settings))  # before anything is allocated
     network = make.from_dict(settings, device)
     for name, parameter in network.named_parameters():
-        parameter.data.copy_(torch.from_numpy(ds[f"learned_{name}"].values))
+        parameter.data.copy_(found[name])
     for name, buffer in network.named_buffers():
         if (kept := f"frozen_{name}") in ds:
             buffer.copy_(torch.from_numpy(checks.array(kept, ds[kept].values, shape=tuple(buffer.shape))))
@@ -72,11 +72,17 @@ def draw(
     return network
 
 
+def numbers(ds: xr.Dataset, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The learned numbers "learned_NAME" of `ds`, each of its shape."""
+    return {
+        name: torch.from_numpy(checks.array(name, ds[f"learned_{name}"].values, shape=tuple(shape)))
+        for name, shape in shapes.items()
+    }
+
+
 def altered(network: Network) -> dict[str, Labelled]:
     """The frozen arrays that are not as the recipe draws them, as "frozen_NAME": they learned once."""
-    settings = network.to_dict()
-    del settings["network"]
-    drawn, now = type(network).from_dict(settings, network.start.device).digests(), network.digests()
+    drawn, now = network.redrawn().digests(), network.digests()
     return {
         f"frozen_{name}": Labelled(network.dims[name], buffer.cpu().numpy(), "1", f"frozen {name}")
         for name, buffer in network.named_buffers()

@@ -13,7 +13,6 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rnnbias import archive, files
-from systems import checks
 from systems.labels import Labelled, dataset
 
 __all__ = ["Bank"]
@@ -117,7 +116,12 @@ class Bank(Mapping[str, dict[str, Tensor]]):
             if len(sets) < ds.sizes["task"] or not all(sets):
                 raise ValueError(f"task must name every set in its own way, got {ds['task'].values.tolist()}")
             bank = cls(archive.draw(config["network"], next(iter(sets.values())), frozen, device))
-            bank._sets = {name: _numbers(one, bank.network) for name, one in sets.items()}
+            like = dict(bank.network.named_parameters())
+            shapes = {part: p.shape for part, p in like.items()}
+            bank._sets = {
+                name: {part: n.to(like[part]) for part, n in archive.numbers(one, shapes).items()}
+                for name, one in sets.items()
+            }
             return bank
 
         return archive.read(path, _FORM, rebuild)
@@ -147,11 +151,3 @@ class Bank(Mapping[str, dict[str, Tensor]]):
 
 def _present(network: nn.Module) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in network.named_parameters()}
-
-
-def _numbers(ds: xr.Dataset, network: nn.Module) -> dict[str, Tensor]:
-    """The numbers "learned_NAME" that `ds` holds for this network."""
-    return {
-        part: torch.from_numpy(checks.array(part, ds[f"learned_{part}"].values, shape=tuple(p.shape)).copy()).to(p)
-        for part, p in network.named_parameters()
-    }

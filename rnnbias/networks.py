@@ -151,6 +151,12 @@ class Network(nn.Module, ABC):
         dtype = getattr(torch, checks.choice("dtype", settings["dtype"], ("float32", "float64")))
         return cls(**{**settings, "recipe": Recipe(**settings["recipe"]), "device": device, "dtype": dtype})
 
+    def redrawn(self, learn: Iterable[str] | None = None) -> Self:
+        """The network as its recipe draws it, with nothing learned; `learn` names other parts to learn."""
+        settings = self.to_dict() if learn is None else {**self.to_dict(), "learn": list(learn)}
+        del settings["network"]
+        return self.from_dict(settings, self.start.device)
+
     @classmethod
     def shapes(cls, settings: dict[str, object]) -> dict[str, tuple[int, ...]]:
         """The shapes of the learned arrays of such a network, which is not drawn for that."""

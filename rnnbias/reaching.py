@@ -301,7 +301,7 @@ class ReachFit(Fit):
         if not isinstance(task, Reaching):
             raise TypeError(f"task must be a task such as replace(fit.task, load=CurlField(15.0)), got {task!r}")
         _check_inputs(task, self.network)
-        network = _copy(self.network, parts)
+        network = self.network.redrawn(parts)
         network.load_state_dict(self.network.state_dict())
         loaded = Session(task, self.plant, like=network.start)
         free = Session(replace(task, load=self.task.load), self.plant, like=network.start)
@@ -326,13 +326,6 @@ def _adaptation(loaded: Session, free: Session, before: Tensor) -> Callable[[RNN
         }
 
     return gauge
-
-
-def _copy(network: RNN, learn: tuple[str, ...]) -> RNN:
-    """The network as it was drawn, with other parts to learn."""
-    settings = {**network.to_dict(), "learn": list(learn)}
-    del settings["network"]
-    return RNN.from_dict(settings, network.start.device)
 
 
 def _check_inputs(task: Reaching, network: RNN) -> None:

@@ -104,9 +104,7 @@ def untrained(network: nn.Module) -> nn.Module:
     >>> torch.equal(untrained(net).recurrent, net.recurrent)
     True
     """
-    settings, like = network.to_dict(), next(network.parameters())
-    del settings["network"]
-    return type(network).from_dict(settings, like.device).to(like.dtype)
+    return network.redrawn()
 
 
 def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, points: int = 10) -> xr.Dataset:

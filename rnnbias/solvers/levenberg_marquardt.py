@@ -105,23 +105,22 @@ class LevenbergMarquardt(Solver):
                 found = self._search(network, train, monitor.held_out, model, damping)
                 if found is None:
                     break
-                learned.write(network, found.numbers)
-                more = {"damping": found.damping, "gain_ratio": found.ratio, "depth": model.depth}
-                if monitor.record(iteration, found.loss, **more):
+                best, damping = found
+                learned.write(network, best.numbers)
+                more = {"damping": best.damping, "gain_ratio": best.ratio, "depth": model.depth}
+                if monitor.record(iteration, best.loss, **more):
                     break
-                damping = found.next
 
     def _search(
         self, network: nn.Module, train: Examples, held_out: Examples, model: _Model, damping: float
-    ) -> _Candidate | None:
-        """Try dampings; return the best step, or None where every step is uphill or refused."""
+    ) -> tuple[_Candidate, float] | None:
+        """Try dampings; return the best step and where to search next, or None where all are uphill or refused."""
         start, now, held = learned.read(network), model.loss, held_out.loss(network)
 
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
             learned.write(network, start + step)
             loss, promised = train.loss(network), max(now - predicted, 1e-300)
-            ratio = (now - loss) / promised
-            return _Candidate(start + step, damping, loss, held_out.loss(network), promised, ratio, 10 * damping)
+            return _Candidate(start + step, damping, loss, held_out.loss(network), promised, (now - loss) / promised)
 
         def attempt(damping: float) -> _Candidate:
             step = model.step(damping)
@@ -144,7 +143,7 @@ class LevenbergMarquardt(Solver):
             if first.loss >= now:
                 learned.write(network, start)
                 return None
-            return first._replace(next=first.damping / _LOWER)
+            return first, first.damping / _LOWER
 
         candidates, misses = [first], 0
         while misses < 2 and damping > _SMALLEST:
@@ -156,14 +155,12 @@ class LevenbergMarquardt(Solver):
         candidates.append(attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
         falling = [c for c in candidates if c.loss < now]
         best = min(falling, key=lambda c: c.held)
-        return best if best.held < held else min(falling, key=lambda c: c.loss)
+        best = best if best.held < held else min(falling, key=lambda c: c.loss)
+        return best, 10 * best.damping
 
 
 class _Candidate(NamedTuple):
-    """A step that was tried, and what came of it.
-
-    `promised` is the reduction of the loss that the model foretold, `next` the damping at which to search next.
-    """
+    """A step that was tried, and what came of it; `promised` is the reduction of the loss that the model foretold."""
 
     numbers: Tensor
     damping: float
@@ -171,7 +168,6 @@ class _Candidate(NamedTuple):
     held: float
     promised: float
     ratio: float
-    next: float
 
 
 class _Model:
