@@ -26,7 +26,7 @@ from approximation.law import law
 from approximation.report import write
 from arguments import Parser
 from rnnbias import plot
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks, functions
 
 _TARGETS = ("franke", "weierstrass", "checkerboard")

@@ -36,7 +36,7 @@ from pictures.experiments import EXPERIMENTS, Protocol, load, planned
 from pictures.report import publish
 from pictures.rows import Key, Plan, check_settings, make_row, stored
 from pictures.switching import switch
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks, images
 
 

@@ -30,7 +30,7 @@ from ladder.report import publish
 from ladder.rows import Key, check_settings, make_row, stored
 from ladder.scores import MARK
 from rnnbias import Recipe
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks
 
 

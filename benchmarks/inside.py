@@ -25,7 +25,7 @@ from arguments import Parser
 from inner.analyses import ANALYSES, Lorenz, Size
 from inner.report import draw, report
 from rnnbias import Recipe
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks
 
 

@@ -27,8 +27,8 @@ import systems
 from arguments import Parser
 from ladder.table import aligned
 from rnnbias import RNN, Adam, LevenbergMarquardt, Recipe, fit_system
-from rnnbias.framing import Frame, segments
-from rnnbias.jacobian import bias_jacobian
+from rnnbias.networks.jacobians import bias_jacobian
+from rnnbias.problems.frame import Frame, segments
 from systems import checks
 
 _TRAIN, _TEST = 0, 1  # seeds of the data

@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 import systems
 from arguments import Parser
 from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks
 from systems.labels import Labelled, dataset
 

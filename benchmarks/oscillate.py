@@ -31,8 +31,8 @@ from tqdm.auto import tqdm
 import systems
 from arguments import Parser
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
-from rnnbias.files import read_netcdf, write_netcdf
-from rnnbias.placement import placement
+from rnnbias.problems.placement import placement
+from rnnbias.storage.netcdf import read_netcdf, write_netcdf
 from systems import checks
 from systems.labels import Labelled, dataset
 

@@ -25,10 +25,10 @@ from arguments import Parser
 from reaches import report
 from reaches.learners import GOAL, LOADS, NATURAL, Learner, Protocol, adam, adapted, affordable, learners, score
 from rnnbias import LevenbergMarquardt, ReachFit
-from rnnbias.networks import learn_set
-from rnnbias.reaching import SECOND_ORDER
+from rnnbias.networks.base import learn_set
+from rnnbias.problems.reaching import SECOND_ORDER
 from systems import checks, plants
-from systems.reaching import SEES, CentreOut, Session
+from systems.tasks.reaching import SEES, CentreOut, Session
 
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:

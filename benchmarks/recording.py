@@ -30,9 +30,9 @@ from tqdm.auto import tqdm
 from arguments import Parser
 from ladder.table import aligned, number
 from rnnbias import Recipe, fit_system, metrics, plot
-from rnnbias.baselines import NVAR, Baseline, LinearAutoregression, Persistence
-from rnnbias.files import write_netcdf
-from rnnbias.recordings import SHORTEST, Recording, read
+from rnnbias.datasets.recordings import SHORTEST, Recording, read
+from rnnbias.evaluation.baselines import NVAR, Baseline, LinearAutoregression, Persistence
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks, labels
 from systems.labels import Labelled, dataset
 

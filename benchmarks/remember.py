@@ -27,9 +27,10 @@ from tqdm.auto import tqdm
 
 from arguments import Parser
 from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
-from rnnbias.files import write_netcdf
-from systems import checks, cognitive
+from rnnbias.storage.netcdf import write_netcdf
+from systems import checks
 from systems.labels import Labelled, dataset
+from systems.tasks import cognitive
 
 _HOLD = 1000
 _CLOSE = 0.5  # a memory is held while every output is within this distance of its bit

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rnnbias import fit_autonomous, fit_reach, fit_system
 from systems import plants
-from systems.loads import CurlField, VisuomotorRotation
-from systems.losses import EFFORT, PATH, Loss
-from systems.reaching import CentreOut
+from systems.plants.loads import CurlField, VisuomotorRotation
+from systems.tasks.losses import EFFORT, PATH, Loss
+from systems.tasks.reaching import CentreOut
 
 _SAVED = Path(__file__).parent / "saved"
 

@@ -21,19 +21,19 @@ theory          the biases that the proof constructs
 """
 
 from rnnbias import metrics
-from rnnbias.autonomous import AutonomousFit, fit_autonomous
-from rnnbias.bank import Bank
-from rnnbias.classification import ClassFit, fit_classes
-from rnnbias.comparison import compare
-from rnnbias.feedforward import FNN
+from rnnbias.evaluation.comparison import compare
 from rnnbias.fit import Fit, load
-from rnnbias.forecasting import SystemFit, fit_system
-from rnnbias.networks import RNN
-from rnnbias.reaching import ReachFit, fit_reach
-from rnnbias.regression import FunctionFit, fit_function
+from rnnbias.networks.base import RNN
+from rnnbias.networks.feedforward import FNN
+from rnnbias.networks.recipe import Recipe
+from rnnbias.problems.autonomous import AutonomousFit, fit_autonomous
+from rnnbias.problems.classification import ClassFit, fit_classes
+from rnnbias.problems.cognitive import TaskFit, fit_task
+from rnnbias.problems.forecasting import SystemFit, fit_system
+from rnnbias.problems.reaching import ReachFit, fit_reach
+from rnnbias.problems.regression import FunctionFit, fit_function
 from rnnbias.solvers import Adam, GaussNewton, LevenbergMarquardt, Ridge
-from rnnbias.tasks import TaskFit, fit_task
-from rnnbias.weights import Recipe
+from rnnbias.storage.bank import Bank
 
 __all__ = [
     "FNN",

@@ -12,8 +12,8 @@ import torch
 import xarray as xr
 from torch import nn
 
-from rnnbias import archive, files
 from rnnbias.solvers import Solver
+from rnnbias.storage import checkpoint, netcdf
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -103,14 +103,14 @@ class Fit(ABC):
         )
         history = self.history.rename({name: f"history_{name}" for name in self.history.data_vars})
         ds = ds.merge(history, combine_attrs="override")
-        return archive.stamped(ds, network, _FORM)
+        return checkpoint.stamped(ds, network, _FORM)
 
     def save(self, path: str | Path) -> Path:
         """Write the fit to a netCDF file: recipe, learned numbers and digests, never the frozen matrices.
 
         The file appears whole or not at all. `rnnbias.load(path)` reads it back.
         """
-        return files.write_netcdf(self.to_dataset(), path)
+        return netcdf.write_netcdf(self.to_dataset(), path)
 
     def __repr__(self) -> str:
         held = float(np.fmin.reduce(self.history.held_out_loss.values, initial=np.inf))
@@ -126,12 +126,12 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
     Nothing in the file is executed. Raises FileNotFoundError where there is no file and ValueError where the
     file is truncated, altered, not a fit, or asks for an impossible network.
     """
-    return archive.read(path, _FORM, lambda ds, config, frozen: _rebuild(ds, config, frozen, device))
+    return checkpoint.read(path, _FORM, lambda ds, config, frozen: _rebuild(ds, config, frozen, device))
 
 
 def _rebuild(ds: xr.Dataset, config: dict, frozen: dict, device: str | torch.device) -> Fit:
     kind = Fit.kinds[checks.choice("kind", config["kind"], Fit.kinds)]
-    network = archive.draw(config["network"], ds, frozen, device)
+    network = checkpoint.draw(config["network"], ds, frozen, device)
     solver = dict(config["solver"])
     make = Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)]
     history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]

@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq, linear_sum_assignment
 from scipy.special import gammainccinv
 
-from rnnbias.feedforward import FNN
-from rnnbias.weights import Recipe
+from rnnbias.networks.feedforward import FNN
+from rnnbias.networks.recipe import Recipe
 from systems import checks
 from systems.labels import Labelled, dataset
 

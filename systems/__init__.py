@@ -29,36 +29,10 @@ Reaching, in metres, seconds and newtons
 
 from __future__ import annotations
 
-from systems import (
-    catalogue,
-    chaos,
-    checks,
-    curves,
-    delay,
-    functions,
-    loads,
-    losses,
-    measure,
-    oscillators,
-    pendulum,
-    plants,
-    reaching,
-    spatial,
-)
-from systems.base import System, box
+from systems import checks, flows, functions, images, plants, tasks
+from systems.flows import System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
 
-__all__ = [
-    "System",
-    "available",
-    "box",
-    "functions",
-    "get",
-    "loads",
-    "losses",
-    "measure",
-    "plants",
-    "reaching",
-]
+__all__ = ["System", "available", "box", "flows", "functions", "get", "images", "plants", "tasks"]
 
 _BUILT_IN = {
     make.__name__: make
@@ -100,7 +74,7 @@ def available(kind: str = "system") -> dict[str, str]:
     kinds = {
         "system": lambda: {name: make().description for name, make in _BUILT_IN.items()},
         "plant": plants.available,
-        "task": lambda: {name: task.description for name, task in reaching.TASKS.items()},
-        "load": lambda: {name: load.description for name, load in loads.LOADS.items()},
+        "task": lambda: {name: task.description for name, task in tasks.TASKS.items()},
+        "load": lambda: {name: load.description for name, load in plants.LOADS.items()},
     }
     return kinds[checks.choice("kind", kind, kinds)]()

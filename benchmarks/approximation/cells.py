@@ -17,8 +17,8 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from rnnbias import fit_function, theory
-from rnnbias.comparison import LEARNERS, compare
-from rnnbias.regression import FunctionFit
+from rnnbias.evaluation.comparison import LEARNERS, compare
+from rnnbias.problems.regression import FunctionFit
 from systems import functions
 from systems.labels import Labelled, dataset
 

@@ -9,7 +9,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from rnnbias import fit_function, theory
-from rnnbias.comparison import compare
+from rnnbias.evaluation.comparison import compare
 from systems import functions
 from systems.labels import Labelled, dataset
 

@@ -13,8 +13,10 @@ import xarray as xr
 from torch import nn
 
 import systems
-from rnnbias import analysis, fit_system, learned, maps, metrics
-from rnnbias.forecasting import SystemFit
+from rnnbias import analysis, fit_system, metrics
+from rnnbias.networks import parameters
+from rnnbias.problems.forecasting import SystemFit
+from systems import maps
 
 __all__ = ["ANALYSES", "SETTLE", "Lorenz", "Size"]
 
@@ -208,7 +210,7 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
         return {"largest_exponent": found.exponent.item(), "motion_of_free_run": float(spread)}
 
     network = fit.network
-    start, end = learned.read(analysis.untrained(network)), learned.read(network)
+    start, end = parameters.read(analysis.untrained(network)), parameters.read(network)
     found = analysis.interpolate(network, start, end, evaluate, points=lorenz.size.mixtures)
     exponents = [_slowed(lorenz, s, contexts.values[:, -1]) for s in found.mix.values]
     attrs = {"units": "1", "long_name": "largest exponent of x + s (x(t + dt) - x), by the equations"}

@@ -8,7 +8,7 @@ from functools import cached_property
 import xarray as xr
 
 import systems
-from rnnbias.recordings import simulate
+from rnnbias.datasets.recordings import simulate
 from systems import System
 
 __all__ = ["Protocol", "Task"]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ladder.data import Protocol, Task
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, SystemFit, fit_system
-from rnnbias.baselines import NVAR, Baseline, LinearAutoregression, Persistence, least_squares
-from rnnbias.recordings import hides_states
+from rnnbias.datasets.recordings import hides_states
+from rnnbias.evaluation.baselines import NVAR, Baseline, LinearAutoregression, Persistence, least_squares
 from systems import checks
 
 __all__ = ["LEARNERS", "Learner", "Model", "Twin", "ladder"]

@@ -15,7 +15,7 @@ from ladder.rows import Key, gather
 from ladder.scores import MARK
 from ladder.table import aligned, number
 from rnnbias import plot
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import labels
 
 __all__ = ["draw", "publish", "report"]

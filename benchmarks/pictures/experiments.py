@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pictures.learners import LEARNERS, LEVERS, Learner
 from pictures.rows import Key, Plan
-from systems import images, numerals
-from systems.images import Images
+from systems import images
+from systems.images import numerals
+from systems.images.base import Images
 
 __all__ = ["EXPERIMENTS", "Protocol", "load", "planned"]
 

@@ -9,9 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from rnnbias import FNN, pairs
-from rnnbias.activations import ACTIVATIONS
-from rnnbias.classes import CrossEntropy
+from rnnbias import FNN
+from rnnbias.networks import wiring as pairs
+from rnnbias.networks.activations import ACTIVATIONS
+from rnnbias.objectives.classification import CrossEntropy
 from rnnbias.solvers import Monitor, Solver
 from systems import checks
 

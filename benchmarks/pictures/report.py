@@ -14,7 +14,7 @@ from ladder.table import aligned, number
 from pictures.learners import LEARNERS, LEVERS
 from pictures.rows import Key
 from rnnbias import analysis, plot
-from rnnbias.files import read_netcdf, write_netcdf
+from rnnbias.storage.netcdf import read_netcdf, write_netcdf
 from systems import labels
 from systems.labels import Labelled, dataset
 

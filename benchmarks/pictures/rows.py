@@ -16,9 +16,9 @@ import xarray as xr
 
 from pictures.learners import Learner
 from rnnbias import ClassFit, analysis
-from rnnbias.files import read_netcdf
+from rnnbias.storage.netcdf import read_netcdf
 from systems import labels
-from systems.images import Images
+from systems.images.base import Images
 from systems.labels import Labelled, dataset
 
 __all__ = ["Key", "Plan", "check_settings", "machine", "make_row", "stored"]

@@ -15,10 +15,10 @@ from tqdm.auto import tqdm
 from pictures.learners import LEARNERS
 from pictures.rows import machine
 from rnnbias import FNN
-from rnnbias.classes import CrossEntropy
-from rnnbias.classification import Scale
-from rnnbias.kept import Drives
-from systems.images import Images
+from rnnbias.objectives.classification import CrossEntropy
+from rnnbias.objectives.first_layer import Drives
+from rnnbias.problems.classification import Scale
+from systems.images.base import Images
 from systems.labels import Labelled, dataset
 
 __all__ = ["measure"]

@@ -10,10 +10,10 @@ import torch
 import xarray as xr
 
 from rnnbias import FNN, Bank, Recipe
-from rnnbias.classes import Classes
-from rnnbias.classification import Scale
+from rnnbias.objectives.classification import Classes
+from rnnbias.problems.classification import Scale
 from systems import labels
-from systems.images import Images
+from systems.images.base import Images
 from systems.labels import Labelled, dataset
 
 __all__ = ["switch"]

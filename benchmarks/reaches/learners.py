@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from rnnbias import Adam, ReachFit, fit_reach
-from rnnbias.control import Reaches
 from rnnbias.metrics.reaching import kinematics
-from rnnbias.reaching import FIRST_ORDER, SECOND_ORDER
+from rnnbias.objectives.reaching import Reaches
+from rnnbias.problems.reaching import FIRST_ORDER, SECOND_ORDER
 from rnnbias.solvers import Solver
-from systems.loads import CurlField, Load, VisuomotorRotation
-from systems.losses import EFFORT, PATH, Loss
 from systems.plants import Plant
-from systems.reaching import CentreOut, Session
+from systems.plants.loads import CurlField, Load, VisuomotorRotation
+from systems.tasks.losses import EFFORT, PATH, Loss
+from systems.tasks.reaching import CentreOut, Session
 
 __all__ = [
     "GOAL", "LOADS", "NATURAL", "SCORES", "Learner", "Protocol", "adam", "adapted", "affordable", "learners", "score",

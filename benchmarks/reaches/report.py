@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ladder.table import aligned, number
 from reaches.learners import GOAL, SCORES, Protocol
 from rnnbias import ReachFit, plot
-from rnnbias.files import write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems.labels import Labelled, dataset, source
 
 __all__ = ["head", "publish", "publish_adaptation"]

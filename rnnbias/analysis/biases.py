@@ -16,10 +16,10 @@ import xarray as xr
 from torch import nn
 from tqdm import tqdm
 
-from rnnbias import learned
 from rnnbias.analysis.coordinates import labels_of
 from rnnbias.analysis.numbers import Numbers, evaluated, vector
 from rnnbias.metrics.fields import field
+from rnnbias.networks import parameters
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -186,7 +186,7 @@ def interpolate(
     network
         What `evaluate` is given, in a copy with b(s) in it; its own numbers stay.
     first, second
-        A network with the same frozen arrays, an entry of a `Bank`, or a vector as `rnnbias.learned.read` returns.
+        A network with the same frozen arrays, an entry of a `Bank`, or a vector as `parameters.read` returns.
     evaluate
         network -> a number, or several by name: a loss, an exponent, ... NaN where there is none.
     points
@@ -218,7 +218,7 @@ def interpolate(
     ends = [vector(name, value, network) for name, value in (("first", first), ("second", second))]
     mix, work, rows = np.linspace(0, 1, points), copy.deepcopy(network), []
     for s in tqdm(mix, desc="interpolation", delay=3, disable=None if progress else True, leave=False):
-        learned.write(work, (1 - s) * ends[0] + s * ends[1])
+        parameters.write(work, (1 - s) * ends[0] + s * ends[1])
         rows.append(_evaluated(evaluate, work))
     names = list(rows[0])
     if any(list(row) != names for row in rows):

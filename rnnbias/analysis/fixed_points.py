@@ -13,10 +13,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from rnnbias import maps
 from rnnbias.analysis.jacobians import modes
-from rnnbias.networks import RNN
-from systems import checks
+from rnnbias.networks.base import RNN
+from systems import checks, maps
 from systems.labels import Labelled, dataset
 
 __all__ = ["fixed_points", "with_input"]

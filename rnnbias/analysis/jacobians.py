@@ -15,9 +15,9 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from rnnbias import learned, maps
 from rnnbias.fit import Fit
-from systems import checks
+from rnnbias.networks import parameters
+from systems import checks, maps
 from systems.labels import Labelled, dataset
 
 __all__ = ["before_after", "eigenvalues", "jacobians", "modes", "untrained"]
@@ -144,7 +144,7 @@ def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, poi
         raise TypeError(f"fit must be a Fit with a free_map, such as a SystemFit, got {fit!r}")
     points = checks.whole("points", points, at_least=1)
     start = untrained(fit.network)
-    if torch.equal(learned.read(start), learned.read(fit.network)):
+    if torch.equal(parameters.read(start), parameters.read(fit.network)):
         raise ValueError("fit must have learned: its learned numbers are those that it started from")
     data = inputs.trajectory if isinstance(inputs, xr.Dataset) and "trajectory" in inputs else inputs
     samples = data.sizes["time"] if isinstance(data, xr.DataArray) else np.shape(data)[-2]

@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from rnnbias import maps
-from systems import System, checks
-from systems.delay import DelaySystem
+from systems import System, checks, maps
+from systems.flows.delay import DelaySystem
 from systems.labels import Labelled, dataset
 
 __all__ = ["kaplan_yorke", "lyapunov_spectrum", "system_spectrum"]

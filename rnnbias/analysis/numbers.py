@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from rnnbias import learned
+from rnnbias.networks import parameters
 from systems import checks
 
 __all__ = ["Numbers", "evaluated", "vector"]
@@ -20,11 +20,11 @@ Numbers = nn.Module | Mapping[str, Tensor] | ArrayLike
 
 def vector(name: str, value: Numbers, network: nn.Module) -> Tensor:
     """Return learned numbers as a vector like the network's own."""
-    own = learned.read(network)
+    own = parameters.read(network)
     if isinstance(value, nn.Module):
         if value.digests() != network.digests():
             raise ValueError(f"{name} must have the frozen arrays of the network, got others")
-        return learned.read(value)
+        return parameters.read(value)
     if isinstance(value, Mapping):
         names = [part for part, _ in network.named_parameters()]
         if sorted(value) != sorted(names):

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 from torch import nn
 from tqdm import tqdm
 
-from rnnbias import learned
 from rnnbias.analysis.numbers import Numbers, evaluated, vector
-from rnnbias.networks import RNN
+from rnnbias.networks import parameters
+from rnnbias.networks.base import RNN
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -81,7 +81,7 @@ def transplant(
 
     def given(chosen: np.ndarray) -> nn.Module:
         where = torch.as_tensor(chosen, device=ends[0].device)
-        learned.write(work, torch.where(where, ends[0], ends[1]))
+        parameters.write(work, torch.where(where, ends[0], ends[1]))
         return work
 
     found = _against_controls(given, labels, evaluate, controls, seed, progress, "transplants")

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from rnnbias import maps
-from systems import checks
+from systems import checks, maps
 from systems.labels import Labelled, dataset
 
 __all__ = ["largest_exponent"]

@@ -78,7 +78,7 @@ def kinematics(reach: xr.Dataset, radius: float = 0.01) -> xr.Dataset:
     """Every quantity of this module as one Dataset over `trial`; `radius` (m) is that of `success`.
 
     >>> from rnnbias import fit_reach
-    >>> from systems.reaching import CentreOut
+    >>> from systems.tasks.reaching import CentreOut
     >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)
     >>> bool(kinematics(fit.reach()).success.all())
     True

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from torch import nn
 
-from rnnbias.examples import Examples
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.base import Examples
 from rnnbias.solvers.monitor import Monitor
-from rnnbias.weights import Recipe
 
 __all__ = ["Solver"]
 

@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from rnnbias import learned
-from rnnbias.examples import Examples
+from rnnbias.networks import parameters
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.base import Examples
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.levenberg_marquardt import Factored
 from rnnbias.solvers.monitor import Monitor
-from rnnbias.weights import Recipe
 from systems import checks
 
 __all__ = ["GaussNewton"]
@@ -67,16 +67,16 @@ class GaussNewton(Solver):
             if monitor.record(0, loss):
                 return
             for iteration in range(1, self.iterations + 1):
-                model, start = Factored(network, train, self.tolerance), learned.read(network)
+                model, start = Factored(network, train, self.tolerance), parameters.read(network)
 
                 def attempt(damping: float, fraction: float) -> float:
-                    learned.write(network, start + fraction * model.step(damping))  # noqa: B023
+                    parameters.write(network, start + fraction * model.step(damping))  # noqa: B023
                     return train.loss(network)
 
                 found = [_search(attempt, damping, fraction, loss) for damping in _DAMPINGS]
                 best, damping, fraction = min(found)
                 if best >= loss:
-                    learned.write(network, start)
+                    parameters.write(network, start)
                     break
                 loss = attempt(damping, fraction)
                 if monitor.record(iteration, loss, damping=damping, fraction=fraction, depth=model.depth):

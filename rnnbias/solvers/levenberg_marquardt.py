@@ -12,11 +12,11 @@ import torch
 from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor, nn
 
-from rnnbias import learned
-from rnnbias.examples import Examples
+from rnnbias.networks import parameters
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.base import Examples
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.monitor import Monitor
-from rnnbias.weights import Recipe
 from systems import checks
 
 __all__ = ["LevenbergMarquardt"]
@@ -94,7 +94,7 @@ class LevenbergMarquardt(Solver):
     def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
         """Iterate until the held-out loss stops falling."""
         error = train.residual(network)
-        needed = error.numel() * learned.read(network).numel() * error.element_size()
+        needed = error.numel() * parameters.read(network).numel() * error.element_size()
         linearise = Factored if needed <= self.memory else _MatrixFree
         damping = self.damping
         with monitor.watch(self.iterations):
@@ -106,7 +106,7 @@ class LevenbergMarquardt(Solver):
                 if found is None:
                     break
                 best, damping = found
-                learned.write(network, best.numbers)
+                parameters.write(network, best.numbers)
                 more = {"damping": best.damping, "gain_ratio": best.ratio, "depth": model.depth}
                 if monitor.record(iteration, best.loss, **more):
                     break
@@ -115,10 +115,10 @@ class LevenbergMarquardt(Solver):
         self, network: nn.Module, train: Examples, held_out: Examples, model: _Model, damping: float
     ) -> tuple[_Candidate, float] | None:
         """Try dampings; return the best step and where to search next, or None where all are uphill or refused."""
-        start, now, held = learned.read(network), model.loss, held_out.loss(network)
+        start, now, held = parameters.read(network), model.loss, held_out.loss(network)
 
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
-            learned.write(network, start + step)
+            parameters.write(network, start + step)
             loss, promised = train.loss(network), max(now - predicted, 1e-300)
             return _Candidate(start + step, damping, loss, held_out.loss(network), promised, (now - loss) / promised)
 
@@ -128,7 +128,7 @@ class LevenbergMarquardt(Solver):
             straight = evaluate(step, damping, predicted)
             if not self.geodesic or straight.ratio >= _STRAIGHT:
                 return straight
-            learned.write(network, start + _PROBE * step)
+            parameters.write(network, start + _PROBE * step)
             slope = (train.residual(network).flatten() - model.error) / _PROBE
             bend = model.fit(-2 / _PROBE * (slope - model.apply(step)), damping)
             if not 2 * bend.norm() <= _LONG * step.norm():
@@ -141,7 +141,7 @@ class LevenbergMarquardt(Solver):
                 damping *= _RAISE
                 first = attempt(damping)
             if first.loss >= now:
-                learned.write(network, start)
+                parameters.write(network, start)
                 return None
             return first, first.damping / _LOWER
 
@@ -231,7 +231,7 @@ class _MatrixFree(_Model):
 
     def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:
         self.error, forward, backward = train.products(network)
-        shape = (self.error.numel(), learned.read(network).numel())
+        shape = (self.error.numel(), parameters.read(network).numel())
 
         def on_arrays(product: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
             return lambda vector: product(torch.from_numpy(vector).to(self.error)).cpu().numpy()

@@ -13,8 +13,8 @@ import xarray as xr
 from torch import nn
 from tqdm.auto import tqdm
 
-from rnnbias import learned
-from rnnbias.examples import Examples
+from rnnbias.networks import parameters
+from rnnbias.objectives.base import Examples
 from systems.labels import Labelled, dataset
 
 __all__ = ["Monitor"]
@@ -63,7 +63,7 @@ class Monitor:
     @contextmanager
     def watch(self, total: int) -> Iterator[None]:
         """Show a bar of `total` iterations; at the end, or on Ctrl-C, put the best numbers back."""
-        self._best_loss, self._best, self._waited = math.inf, learned.read(self.network), 0
+        self._best_loss, self._best, self._waited = math.inf, parameters.read(self.network), 0
         self._began = time.perf_counter()
         self._bar = tqdm(total=total, disable=not self.progress, desc="learning", leave=False)
         try:
@@ -72,7 +72,7 @@ class Monitor:
             self.interrupted = True
         finally:
             self._bar.close()
-            learned.write(self.network, self._best)
+            parameters.write(self.network, self._best)
 
     def record(self, iteration: int, loss: float, **more: float) -> bool:
         """Note the state after `iteration`; returns True when it is time to stop."""
@@ -86,7 +86,7 @@ class Monitor:
         if held < self._best_loss:
             if held < 0.9 * self._best_loss:
                 self._waited = 0
-            self._best_loss, self._best = held, learned.read(self.network)
+            self._best_loss, self._best = held, parameters.read(self.network)
         return self._waited >= self.patience or loss <= self.goal or not math.isfinite(loss)
 
     def history(self, meaning: Mapping[str, tuple[str, str]]) -> xr.Dataset:

@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from rnnbias.examples import Examples
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.base import Examples
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.monitor import Monitor
-from rnnbias.weights import Recipe
 from systems import checks
 
 __all__ = ["Ridge"]

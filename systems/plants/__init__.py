@@ -16,9 +16,37 @@ from dataclasses import fields
 from systems import checks
 from systems.plants.arm import TwoLinkArm
 from systems.plants.base import External, Hand, Plant
+from systems.plants.loads import (
+    LOADS,
+    ConstantField,
+    CurlField,
+    DivergentField,
+    ForceChannel,
+    Load,
+    VisuomotorGain,
+    VisuomotorRotation,
+)
 from systems.plants.point import PointMass
 
-__all__ = ["PLANTS", "External", "Hand", "Plant", "PointMass", "TwoLinkArm", "available", "from_dict", "get"]
+__all__ = [
+    "LOADS",
+    "PLANTS",
+    "ConstantField",
+    "CurlField",
+    "DivergentField",
+    "External",
+    "ForceChannel",
+    "Hand",
+    "Load",
+    "Plant",
+    "PointMass",
+    "TwoLinkArm",
+    "VisuomotorGain",
+    "VisuomotorRotation",
+    "available",
+    "from_dict",
+    "get",
+]
 
 _NO_FRICTION = ((0.0, 0.0), (0.0, 0.0))
 

@@ -12,7 +12,7 @@ from pictures.experiments import Protocol, default_tasks, load, planned
 from pictures.learners import LEARNERS, LEVERS
 from pictures.report import gather
 from pictures.rows import Key, stored
-from rnnbias.files import read_netcdf
+from rnnbias.storage.netcdf import read_netcdf
 from systems import images, labels
 
 pytestmark = pytest.mark.filterwarnings("ignore:no bias silences")

@@ -5,8 +5,8 @@ import torch
 
 from pictures.natural import NaturalGradient, curvature
 from rnnbias import FNN, Recipe, fit_classes, load
-from rnnbias.classes import CrossEntropy
-from rnnbias.kept import Drives
+from rnnbias.objectives.classification import CrossEntropy
+from rnnbias.objectives.first_layer import Drives
 from systems import images
 
 

@@ -8,7 +8,7 @@ import xarray as xr
 
 import recording
 from rnnbias import LevenbergMarquardt
-from rnnbias.recordings import read
+from rnnbias.datasets.recordings import read
 from systems import labels
 
 DATA = Path(__file__).parents[1] / "data"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import rnnbias
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
-from rnnbias.files import seal, write_netcdf
+from rnnbias.storage.netcdf import seal, write_netcdf
 from systems import System
 from systems.labels import config
 
@@ -61,7 +61,7 @@ def alter(path, change=None, renew=True, **variables):
     if renew:
         digests["stored"]["config"] = hashlib.sha256(ds.attrs["config"].encode()).hexdigest()
         for name in variables:
-            digests["stored"][name] = rnnbias.weights.digest(ds[name].values)
+            digests["stored"][name] = rnnbias.networks.recipe.digest(ds[name].values)
     ds.attrs["digests"] = json.dumps(digests)
     write_netcdf(ds, path)
 

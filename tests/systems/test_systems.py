@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import systems
-from systems.delay import DelaySystem
+from systems.flows.delay import DelaySystem
 
 NAMES = list(systems.available())
 

@@ -5,9 +5,10 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbias import RNN, Recipe, learned
+from rnnbias import RNN, Recipe
 from rnnbias.analysis import bias_distance, bias_histogram, interpolate, unit_activity
-from rnnbias.bank import Bank
+from rnnbias.networks import parameters
+from rnnbias.storage.bank import Bank
 
 
 def array(values, *dims, **coords):
@@ -80,7 +81,7 @@ def test_networks_bank_entries_and_vectors_are_the_same_sets():
     net, other = RNN(6, 1, 1), RNN(6, 1, 1)
     torch.nn.init.ones_(other.bias)
     bank = Bank(other)
-    sources = [other, bank["start"], learned.read(other), xr.DataArray(np.ones(3), dims="row"), [1.0, 1.0, 1.0]]
+    sources = [other, bank["start"], parameters.read(other), xr.DataArray(np.ones(3), dims="row"), [1.0, 1.0, 1.0]]
     found = [interpolate(net, net, source, total, points=2).value.values.tolist() for source in sources]
     assert found == [[0.0, 3.0]] * 5
 

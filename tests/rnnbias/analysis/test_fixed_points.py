@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from rnnbias import RNN, Recipe, maps
+from rnnbias import RNN, Recipe
 from rnnbias.analysis import fixed_points, with_input
+from systems import maps
 
 GAIN = 2.0
 LEVEL = brentq(lambda m: np.tanh(GAIN * m) - m, 0.1, 1.0)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import systems
-from rnnbias import RNN, Recipe, fit_system, maps
+from rnnbias import RNN, Recipe, fit_system
 from rnnbias.analysis import before_after, eigenvalues, jacobians, untrained
+from systems import maps
 
 
 def rotation(angle, size):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from rnnbias import LevenbergMarquardt, fit_reach, plot
-from systems.loads import VisuomotorRotation
-from systems.reaching import CentreOut
+from systems.plants.loads import VisuomotorRotation
+from systems.tasks.reaching import CentreOut
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.examples import Sequences
-from rnnbias.networks import LEARNABLE, RNN, learn_set
+from rnnbias.networks.base import LEARNABLE, RNN, learn_set
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Adam, Monitor
-from rnnbias.weights import Recipe
 
 ADAM = Adam(iterations=200, rate=0.03, batch=4, every=50)
 

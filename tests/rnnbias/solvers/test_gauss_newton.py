@@ -5,8 +5,9 @@ import pytest
 import torch
 from scipy.optimize import least_squares
 
-from rnnbias import RNN, GaussNewton, Recipe, learned
-from rnnbias.examples import Sequences
+from rnnbias import RNN, GaussNewton, Recipe
+from rnnbias.networks import parameters
+from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Monitor, choose
 
 RECIPE = Recipe(seed=3, wiring="independent", gain=1.2, input_scale=0.5, readout_scale=3.0)
@@ -16,7 +17,7 @@ def problem(learn="bias", units=12):
     net = RNN(units, 1, 1, recipe=RECIPE, learn=learn)
     teacher = RNN(units, 1, 1, recipe=RECIPE)
     rng = np.random.default_rng(0)
-    learned.write(teacher, torch.from_numpy(0.3 * rng.standard_normal(units)))
+    parameters.write(teacher, torch.from_numpy(0.3 * rng.standard_normal(units)))
     inputs = torch.from_numpy(rng.standard_normal((4, 30, 1)))
     with torch.no_grad():
         targets = teacher.read(teacher(inputs).rate[:, 5:])
@@ -40,15 +41,15 @@ def test_it_finds_what_a_network_of_the_same_weights_can_do():
 def test_it_finds_the_minimum_that_scipy_finds_where_residuals_remain():
     net, data = problem()
     data = replace(data, targets=data.targets + 0.1 * torch.sin(torch.arange(25.0, dtype=torch.float64))[:, None])
-    start = learned.read(net)
+    start = parameters.read(net)
 
     def residual(numbers):
-        learned.write(net, torch.from_numpy(numbers))
+        parameters.write(net, torch.from_numpy(numbers))
         with torch.no_grad():
             return data.residual(net).flatten().numpy()
 
     truth = least_squares(residual, start.numpy(), xtol=1e-14, ftol=1e-14, gtol=1e-12)
-    learned.write(net, start)
+    parameters.write(net, start)
     assert taught(net, data, iterations=100)[-1] == pytest.approx(2 * truth.cost / data.targets.numel(), rel=1e-4)
 
 
@@ -62,8 +63,8 @@ def test_where_nothing_helps_nothing_changes():
     net, data = problem()
     with torch.no_grad():
         data = replace(data, targets=net.read(net(data.inputs).rate[:, 5:]))
-    start = learned.read(net)
-    assert taught(net, data) == [0.0] and torch.equal(learned.read(net), start)
+    start = parameters.read(net)
+    assert taught(net, data) == [0.0] and torch.equal(parameters.read(net), start)
 
 
 @pytest.mark.parametrize("wrong", [{"iterations": 0}, {"tolerance": -1.0}])

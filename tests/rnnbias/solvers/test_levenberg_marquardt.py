@@ -7,11 +7,11 @@ import torch
 
 import systems
 from rnnbias import fit_system
-from rnnbias.examples import Sequences
-from rnnbias.jacobian import bias_jacobian
-from rnnbias.networks import RNN, learn_set
+from rnnbias.networks.base import RNN, learn_set
+from rnnbias.networks.jacobians import bias_jacobian
+from rnnbias.networks.recipe import WIRINGS, Recipe
+from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor
-from rnnbias.weights import WIRINGS, Recipe
 
 LM = LevenbergMarquardt(iterations=25)
 WASHOUT = 2

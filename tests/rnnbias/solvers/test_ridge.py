@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.examples import Sequences
-from rnnbias.networks import RNN, learn_set
+from rnnbias.networks.base import RNN, learn_set
+from rnnbias.networks.recipe import WIRINGS, Recipe
+from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Monitor, Ridge
-from rnnbias.weights import WIRINGS, Recipe
 
 
 def network(wiring="independent", learn="readout", units=20):

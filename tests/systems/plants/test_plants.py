@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from systems import plants
-from systems.loads import CurlField
+from systems.plants.loads import CurlField
 
 NAMES = list(plants.available())
 

@@ -6,8 +6,8 @@ import torch
 from scipy.integrate import solve_ivp
 
 from systems import plants
-from systems.loads import CurlField
 from systems.plants import PointMass
+from systems.plants.loads import CurlField
 
 NONE = torch.zeros(1, 2, dtype=torch.float64)
 

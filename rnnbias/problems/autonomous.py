@@ -1,0 +1,361 @@
+"""`fit_autonomous`: teach a network without input to oscillate; `AutonomousFit`: let it run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+import systems
+from rnnbias import metrics
+from rnnbias.fit import Fit
+from rnnbias.networks.activations import ACTIVATIONS
+from rnnbias.networks.base import RNN, learn_set
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.orbits import FreeRun, Orbit
+from rnnbias.problems.placement import place_best
+from rnnbias.solvers import GaussNewton, Monitor, Solver, choose
+from systems import System, checks
+from systems.labels import Labelled, dataset
+
+__all__ = ["AutonomousFit", "fit_autonomous"]
+
+_KICK = 0.5  # standard deviation of the rates of a kicked start
+_TRIALS = 3  # starts learned from, the first at rest
+_TESTED = 2  # starts held out
+_PATIENCE = 8
+_GOAL = 1e-5
+_STARTS = ("hopf", "drawn")
+_HELD_SEED = 1
+
+
+def fit_autonomous(
+    system: str | System,
+    *,
+    units: int = 300,
+    learn: str | Iterable[str] = "bias",
+    solver: Solver | str | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    start: str = "hopf",
+    observed: str | Iterable[str] | None = None,
+    dt: float | None = None,
+    periods: int = 3,
+    settle: int = 1,
+    growth: float = 0.05,
+    activation: str = "tanh",
+    alpha: float = -0.7,
+    beta: float = 0.3,
+    progress: bool = True,
+) -> AutonomousFit:
+    """Teach a network without input to go round the limit cycle of `system` by itself.
+
+        r_t = -alpha r_{t-1} + beta phi(W r_{t-1} + b),      y_t = C r_t
+
+    y are the standardised states. The random weights are frozen and only the parts in `learn` change.
+
+    Parameters
+    ----------
+    system : str or System
+        A name from `systems.available()` or a `System`, with a period.
+    units : int
+        Network size.
+    learn : str or set of str
+        Any of "bias", "gain", "mask", "readout", "initial", "weights".
+    solver : Solver or str, optional
+        Default: `GaussNewton`, or `Adam` where weights learn.
+    seed : int
+        Of the weights (it replaces the recipe's), the first biases, and the kicks.
+    recipe : Recipe, optional
+        Default: Gaussian weights of gain 1.2, a bias for every unit, readout scale 10 (`GaussNewton.recipe`).
+    start : str
+        "hopf": before the solver begins, biases are chosen under which rest is the source of an oscillation of the
+        right period (see `rnnbias.problems.placement`); "drawn": the biases stay as the recipe draws them.
+    observed : str or list of str, optional
+        The states to be generated; default: the first.
+    dt : float, optional
+        The time that a step stands for; default: the system's.
+    periods, settle : int
+        Periods that count, and periods that a run may take before them to find the cycle. From drawn biases, whose
+        activity may die out within a period, learning goes better with settle=0.
+    growth : float
+        Of the oscillation at its source, per step, with start "hopf".
+    activation : str
+        As in `RNN`; start "hopf" needs "tanh".
+    alpha, beta : float
+        The leak of `RNN`.
+    progress : bool
+        Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
+
+    Returns
+    -------
+    AutonomousFit
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its value and the rule, before any learning starts.
+
+    Notes
+    -----
+    The network learns from three runs, one from rest (r_0 = 0) and two from kicked starts, so that the cycle attracts;
+    each run may follow the orbit at a phase of its own. Early stopping watches two more kicked runs, which settle for
+    twice as long.
+
+    Model and experiment: Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 3.
+
+    Examples
+    --------
+    >>> fit = fit_autonomous("cosine", units=80, progress=False)
+    >>> fit.network.learned
+    80
+    >>> bool(fit.score(periods=20).r_squared[0] > 0.99)
+    True
+    """
+    parts = learn_set(learn)
+    solver = choose(GaussNewton() if solver is None and "weights" not in parts else solver, parts)
+    seed = checks.seed("seed", seed)
+    if not isinstance(recipe, Recipe | None):
+        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
+    checks.choice("start", start, _STARTS)
+    checks.choice("activation", activation, ACTIVATIONS)
+    periods = checks.whole("periods", periods, at_least=1)
+    settle = checks.whole("settle", settle, at_least=0)
+    growth = checks.number("growth", growth, above=0)
+    alpha = checks.number("alpha", alpha, at_least=-0.999, at_most=1)
+    target = Target.of(system, dt, observed)
+    network = RNN(
+        units, 0, len(target.states), recipe=replace(recipe or GaussNewton.recipe, seed=seed), learn=parts,
+        activation=activation, alpha=alpha, beta=checks.number("beta", beta, above=0),
+    )  # fmt: skip
+    if start == "hopf" and "bias" not in parts:
+        raise ValueError(f"start 'hopf' needs biases that learn, got learn={set(parts)}; take start='drawn'")
+
+    each = target.orbit.period
+    train = FreeRun(target.orbit, _kicks(_TRIALS, units, seed), round(settle * each), round(periods * each))
+    if start == "hopf":
+        place_best(network, train, np.exp(growth + 2j * math.pi / each), seed)
+    held_out = FreeRun(
+        target.orbit, _kicks(_TESTED + 1, units, seed, _HELD_SEED)[1:], round(2 * settle * each), train.steps
+    )
+    monitor = Monitor(network, held_out, _PATIENCE, progress=progress, goal=_GOAL)
+    solver.teach(network, train, monitor)
+    settings = {
+        "start": start,
+        "periods": periods,
+        "settle": settle,
+        "growth": growth,
+        "interrupted": int(monitor.interrupted),
+    }
+    return AutonomousFit(network=network, solver=solver, history=monitor.history({}), settings=settings, target=target)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The orbit to be generated.
+
+    `orbit` is in the network's units; `mean` and `scale` (state,) bring it into those of the system. `dt` is in
+    `time_units`.
+    """
+
+    name: str
+    orbit: Orbit
+    mean: np.ndarray
+    scale: np.ndarray
+    states: tuple[str, ...]
+    state_units: tuple[str, ...]
+    dt: float
+    time_units: str
+
+    @classmethod
+    def of(cls, system: str | System, dt: float | None, observed: str | Iterable[str] | None) -> Self:
+        """Sample the orbit of a system."""
+        system = systems.get(system) if isinstance(system, str) else system
+        if not isinstance(system, System):
+            raise TypeError(f"system must be a name or a System, got {system!r}")
+        if system.period is None:
+            raise ValueError(f"system must have a period, got {system!r}; `systems.flows.measure.period` finds one")
+        dt = system.dt if dt is None else checks.number("dt", dt, above=0)
+        if dt > system.period / 8:
+            raise ValueError(f"dt must be at most an eighth of the period {system.period:.6g}, got {dt:.6g}")
+        if observed is None:
+            observed = system.states[:1]
+        states = [observed] if isinstance(observed, str) else list(observed)
+        orbit, mean, scale = Orbit.of(system, dt, states).standardised()
+        units = tuple(system.units[name] for name in states)
+        return cls(system.name, orbit, mean, scale, tuple(states), units, dt, system.units["time"])
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class AutonomousFit(Fit):
+    """A network that learned to oscillate by itself.
+
+    Attributes
+    ----------
+    network, solver, history, settings
+        As in `Fit`.
+    target : Target
+        The orbit that was learned, with its units and the time step.
+    """
+
+    network: RNN
+    target: Target
+
+    kind: ClassVar[str] = "autonomous"
+
+    @property
+    def name(self) -> str:
+        """The name of the system."""
+        return self.target.name
+
+    def about(self) -> dict[str, object]:
+        """See `Fit.about`."""
+        target = self.target
+        return {
+            "system": target.name,
+            "period": target.orbit.period,
+            "dt": target.dt,
+            "time_units": target.time_units,
+            "state_units": list(target.state_units),
+        }
+
+    def arrays(self) -> dict[str, Labelled]:
+        """See `Fit.arrays`."""
+        target = self.target
+        return {
+            "orbit": Labelled(("phase", "state"), target.orbit.samples.numpy(), "1", "standardised orbit"),
+            "mean": Labelled("state", target.mean, "1", "mean over the orbit"),
+            "scale": Labelled("state", target.scale, "1", "standard deviation over the orbit"),
+            "state": Labelled("state", list(target.states), "1", "state"),
+        }
+
+    @classmethod
+    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+        """See `Fit.revive`."""
+        states = fields["network"].outputs
+        samples = checks.array("orbit", arrays["orbit"].values, shape=(None, states))
+        mean, scale = (checks.array(name, arrays[name].values, shape=(states,)) for name in ("mean", "scale"))
+        if scale.min() <= 0 or len(about["state_units"]) != states:
+            raise ValueError("scale must be positive and every state have its units")
+        target = Target(
+            str(about["system"]),
+            Orbit(torch.from_numpy(samples.copy()), checks.number("period", about["period"], at_least=8)),
+            mean,
+            scale,
+            tuple(str(name) for name in arrays["state"].values),
+            tuple(str(units) for units in about["state_units"]),
+            checks.number("dt", about["dt"], above=0),
+            str(about["time_units"]),
+        )
+        return cls(target=target, **fields)
+
+    def run(self, steps: int, *, trials: int = 1, seed: int = 0) -> xr.Dataset:
+        """Let the network run by itself for `steps` steps, after those in which it settles.
+
+        The first trial starts from rest, the others from kicked rates drawn with `seed`. Returns a Dataset with
+        `trajectory` (trial, time, state) in the system's units, and `target`: the orbit at the phase that suits the
+        first `periods` of each trial best.
+        """
+        steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
+        trials = checks.whole("trials", trials, at_least=1)
+        outputs = self._outputs(steps, trials, checks.seed("seed", seed))
+        phase = self.target.orbit.align(outputs[:, : self._window])
+        states = torch.cat([self.target.orbit.at(steps, each[None]) for each in phase])
+        target = self.target
+        found = {
+            "trajectory": (outputs, "free run of the network"),
+            "target": (states, f"orbit of {target.name} in phase with the run"),
+        }
+        return dataset(
+            {
+                name: Labelled(
+                    ("trial", "time", "state"), values.numpy() * target.scale + target.mean, target.state_units[0], text
+                )
+                for name, (values, text) in found.items()
+            },
+            {
+                "trial": Labelled("trial", np.arange(trials), "1", "trial"),
+                "time": Labelled("time", np.arange(steps) * target.dt, target.time_units, "time after settling"),
+                "state": Labelled("state", list(target.states), "1", "state"),
+                "state_units": Labelled("state", list(target.state_units), "1", "units of each state"),
+            },
+            title=f"free run of a network that learned {target.name}",
+            config={**self.configuration(), "steps": steps, "trials": trials, "kick_seed": seed},
+        ).assign_attrs(dt=target.dt, period=target.orbit.period * target.dt)
+
+    def score(self, *, periods: int = 100, trials: int = 1, seed: int = 0) -> xr.Dataset:
+        """Score a free run of `periods` periods, (2 or more).
+
+        Returns a Dataset with `r_squared` (trial) over the periods that were learned, the run being in phase;
+        `late_r_squared` (trial) over as many at the end of the run, brought into phase again: whether the shape lasts;
+        `period_error`, `amplitude_error` and `failed` (trial, state) of `metrics.cycle_error` over the whole run. The
+        count of learned numbers is `attrs["learned"]`. For trials and seed see `run`.
+        """
+        periods = checks.whole("periods", periods, at_least=2)
+        run = self.run(max(round(periods * self.target.orbit.period), self._window), trials=trials, seed=seed)
+        found = metrics.cycle_error(run.trajectory, run.target)
+        late = (run.trajectory.values[:, -self._window :] - self.target.mean) / self.target.scale
+        outputs = torch.from_numpy(late)
+        states = self.target.orbit.at(self._window, self.target.orbit.align(outputs))
+        first = [run[name].values[:, : self._window] for name in ("trajectory", "target")]
+        for name, values, text in (
+            ("r_squared", _r_squared(*first), "periods learned"),
+            ("late_r_squared", _r_squared(late, states.numpy()), "end of the run"),
+        ):
+            attrs = {"units": "1", "long_name": f"coefficient of determination, {text}"}
+            found[name] = ("trial", values, attrs)
+        return found.assign_attrs(title=f"score of {self!r}", learned=self.network.learned)
+
+    def free_map(self) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """The map that `run` iterates, for dynamical analysis, and its state (1, unit) once settled."""
+        network = self.network
+
+        def step(rate: Tensor) -> Tensor:
+            return network.advance(rate, network.biases)[1]
+
+        with torch.no_grad():
+            rate = network.resting(1)
+            for _ in range(self._settle):
+                rate = step(rate)
+        return step, rate
+
+    @property
+    def _settle(self) -> int:
+        return round(self.settings["settle"] * self.target.orbit.period)
+
+    @property
+    def _window(self) -> int:
+        return round(self.settings["periods"] * self.target.orbit.period)
+
+    @torch.no_grad()
+    def _outputs(self, steps: int, trials: int, seed: int) -> Tensor:
+        """Standardised outputs after settling, (trial, time, state)."""
+        network = self.network
+        rate = network.resting(trials) + _kicks(trials, network.units, seed)
+        out = []
+        for step in range(self._settle + steps):
+            rate = network.advance(rate, network.biases)[1]
+            if step >= self._settle:
+                out.append(network.read(rate))
+        return torch.stack(out, 1)
+
+
+def _kicks(trials: int, units: int, *seed: int) -> Tensor:
+    """Offsets (trial, unit) from r_0; none in the first trial."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed[0], spawn_key=seed[1:]))
+    kicks = _KICK * rng.standard_normal((trials, units))
+    kicks[0] = 0.0
+    return torch.from_numpy(kicks)
+
+
+def _r_squared(outputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """1 - |y - x|^2 / |x - mean|^2 over time and state, states standardised by the target: (trial,)."""
+    scale = target.std(1, keepdims=True)
+    missed = np.mean(((outputs - target) / scale) ** 2, (1, 2))
+    return 1 - np.nan_to_num(missed, nan=math.inf)

@@ -1,0 +1,305 @@
+"""`fit_classes`: learn to classify images with frozen weights; `ClassFit`: classify with what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from rnnbias.fit import Fit
+from rnnbias.networks import devices
+from rnnbias.networks.base import learn_set
+from rnnbias.networks.feedforward import FNN
+from rnnbias.networks.recipe import Recipe
+from rnnbias.objectives.classification import Classes, CrossEntropy
+from rnnbias.objectives.first_layer import Drives
+from rnnbias.solvers import Adam, Monitor, Solver, choose
+from systems import checks, images
+from systems.images.base import Images
+from systems.labels import Labelled, dataset
+
+__all__ = ["ClassFit", "Scale", "fit_classes"]
+
+#: The recipes where none is given: where the hidden layers alone learn, and where the readout or the weights do.
+_TWINS = Recipe(wiring="twins", gain=1.0, input_scale=1.0, bias_scale=0.3, readout_scale=5.0)
+_SINGLE = replace(_TWINS, wiring="independent", readout_scale=1.0)
+_PATIENCE = 10**6  # the epochs are run to the end; the best is kept
+
+
+class Scale(NamedTuple):
+    """How brightness becomes an input: x = (brightness - mean) / size, with `mean` (input,)."""
+
+    mean: np.ndarray
+    size: float
+
+    @classmethod
+    def of(cls, pictures: np.ndarray, how: str) -> Scale:
+        """Measure it on training images; see `fit_classes`."""
+        flat = pictures.reshape(len(pictures), -1)
+        if checks.choice("brightness", how, ("centred", "unit")) == "unit":
+            return cls(np.zeros(flat.shape[1]), 255.0 if flat.dtype == np.uint8 else float(np.abs(flat).max()) or 1.0)
+        mean = flat.mean(0, dtype=np.float64)
+        size = float(np.sqrt(sum(((some - mean) ** 2).sum() for some in np.array_split(flat, -(-len(flat) // 1000)))))
+        return cls(mean, size / np.sqrt(len(flat)) or 1.0)
+
+    def inputs(self, pictures: np.ndarray, like: Tensor) -> Tensor:
+        """Inputs (image, input) with the type and device of `like`."""
+        out = torch.empty(len(pictures), len(self.mean), dtype=like.dtype, device=like.device)
+        flat = pictures.reshape(len(pictures), -1)
+        for k in range(0, len(flat), 1000):
+            out[k : k + 1000] = torch.from_numpy((flat[k : k + 1000] - self.mean) / self.size)
+        return out
+
+
+def fit_classes(
+    data: Images | str,
+    *,
+    units: int | Sequence[int] = 2000,
+    learn: str | Iterable[str] = "bias",
+    solver: Solver | str | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    activation: str = "relu",
+    brightness: str = "centred",
+    holdout: float = 1 / 6,
+    memory: float = 4e9,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> ClassFit:
+    """Learn to classify images with a feedforward network whose random weights are frozen.
+
+        y = C r,      r = m phi(g (W x + b)),      p(class | x) = softmax(y)
+
+    for one hidden layer; see `FNN` for more. Only the parts in `learn` change.
+
+    Parameters
+    ----------
+    data : Images or str
+        What to learn, or the name of it for `systems.images.base.get`. Its test images are not looked at.
+    units : int or sequence of int
+        Units of each hidden layer.
+    learn : str or set of str
+        Any of "bias", "gain", "mask", "readout", "weights".
+    solver : Solver or str, optional
+        Default: 20 epochs of `Adam` on the cross-entropy, in minibatches of 128. `Ridge` (readout) and
+        `LevenbergMarquardt` (biases of small networks) bring the outputs to one-hot targets in least squares.
+    seed : int
+        Of the weights; it replaces the recipe's.
+    recipe : Recipe, optional
+        Scales, law and wiring of the frozen weights. Default: Gaussian; twins where neither readout nor weights learn.
+    activation : str
+        As in `FNN`.
+    brightness : str
+        "centred": each pixel minus its mean over the training images, divided so that |x|^2 is 1 in the mean (then W x
+        has the recipe's `input_scale` as standard deviation); "unit": from 0 to 1.
+    holdout : float
+        Fraction of the training images held out, from the end: the epoch that does best on them is kept.
+    memory : float
+        Bytes for W x of all images, which never changes and is kept where the first layer's weights are frozen: in full
+        precision, else in half precision, else computed at every batch. `ClassFit.settings["drives"]` says which.
+    device : str or torch.device
+        "cpu" or "cuda".
+    progress : bool
+        Whether to show a progress bar with loss and accuracy. Ctrl-C ends learning and keeps the best.
+
+    Returns
+    -------
+    ClassFit
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its value and the rule, before any learning starts.
+
+    Notes
+    -----
+    Numbers are float32 under solvers that descend, such as `Adam`, and float64 otherwise. Model: Williams et al.,
+    "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025. The same call with the same
+    seed gives the same bits on the same machine.
+
+    Examples
+    --------
+    >>> from systems import images
+    >>> digits = images.get("digits")
+    >>> fit = fit_classes(digits, units=500, progress=False)
+    >>> fit.network.learned, bool(fit.score(digits).accuracy > 0.8)
+    (500, True)
+    """
+    data = images.get(data) if isinstance(data, str) else data
+    if not isinstance(data, Images):
+        raise TypeError(f"data must be Images or the name of some, got {data!r}")
+    parts = learn_set(learn, FNN.parts)
+    outside = {"readout", "weights"}.intersection(parts)
+    usual = Adam(epochs=20, rate=0.003 if outside else 0.1, batch=128, clip=None)
+    solver = choose(usual if solver is None else solver, parts)
+    recipe = (_SINGLE if outside else _TWINS) if recipe is None else recipe
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
+    holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
+    memory = checks.number("memory", memory, at_least=0)
+    device = devices.find(device)
+    held = max(1, round(holdout * len(data.train)))
+    if held >= len(data.train):
+        raise ValueError(f"data must have at least 2 training images, got {len(data.train)}")
+    network = FNN(
+        units, int(np.prod(data.shape)), len(data.classes), recipe=replace(recipe, seed=checks.seed("seed", seed)),
+        learn=parts, activation=activation, device=device,
+        dtype=torch.float32 if solver.descends else torch.float64,
+    )  # fmt: skip
+    split = data.held_out(held)
+    scale = Scale.of(split.train, brightness)
+    kind = CrossEntropy if solver.descends else Classes
+    share = len(split.train) / len(data.train)
+    train = _examples(kind, network, scale, split.train, split.train_labels, memory * share)
+    held_out = _examples(kind, network, scale, split.test, split.test_labels, memory * (1 - share))
+    monitor = Monitor(
+        network, held_out, _PATIENCE, lambda network: {"accuracy": held_out.accuracy(network)}, progress=progress
+    )
+    solver.teach(network, train, monitor)
+    return ClassFit(
+        network=network,
+        solver=solver,
+        history=monitor.history({"accuracy": ("1", "fraction of the held-out images classified correctly")}),
+        settings={
+            "brightness": brightness,
+            "holdout": holdout,
+            "images": len(split.train),
+            "drives": train.drives.storage if train.drives else "not kept: the weights learn",
+            "interrupted": int(monitor.interrupted),
+        },
+        scale=scale,
+        classes=data.classes,
+        shape=data.shape,
+        title=data.name,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ClassFit(Fit):
+    """A network that classifies images; see `Fit` for what all fits have.
+
+    Attributes
+    ----------
+    scale : Scale
+        How brightness becomes an input.
+    classes : tuple of str
+        Names of the classes.
+    shape : (int, int)
+        Rows and columns of an image.
+    title : str
+        The name of the data.
+    """
+
+    scale: Scale
+    classes: tuple[str, ...]
+    shape: tuple[int, int]
+    title: str
+
+    kind: ClassVar[str] = "classes"
+
+    @property
+    def name(self) -> str:
+        """The name of the data."""
+        return self.title
+
+    def predict(self, pictures: ArrayLike) -> xr.Dataset:
+        """Classify images (image, row, column): `label` (image), and `probability` (image, class) by the softmax.
+
+        Raises ValueError for images of another shape than those learned from, and for NaN.
+        """
+        probability = np.concatenate([torch.softmax(y, 1).cpu().numpy() for y in self._outputs(pictures)])
+        return dataset(
+            {
+                "label": Labelled("image", probability.argmax(1), "1", "class number"),
+                "probability": Labelled(("image", "class"), probability, "1", "probability of the class"),
+            },
+            {"class": Labelled("class", list(self.classes), "1", "class")},
+            title=f"classes by {self!r}",
+            config=self.configuration(),
+        )
+
+    def score(self, data: Images) -> xr.Dataset:
+        """Classify the test images of `data`.
+
+        Returns a Dataset with `accuracy`, `loss` (mean cross-entropy) and `confusion` (class, predicted), in images;
+        and the count of learned numbers in `attrs["learned"]`.
+
+        Raises TypeError or ValueError for what is not such images with these classes.
+        """
+        if not isinstance(data, Images):
+            raise TypeError(f"data must be Images, got {type(data).__name__}")
+        if data.classes != self.classes:
+            raise ValueError(f"data must have the classes {self.classes}, got {data.classes}")
+        labels = torch.from_numpy(data.test_labels)
+        outputs = torch.cat(list(self._outputs(data.test))).cpu().double()
+        found = outputs.argmax(1)
+        confusion = np.zeros((len(self.classes),) * 2, int)
+        np.add.at(confusion, (labels.numpy(), found.numpy()), 1)
+        names = list(self.classes)
+        return dataset(
+            {
+                "accuracy": Labelled((), float((found == labels).double().mean()), "1", "fraction correct"),
+                "loss": Labelled((), float(torch.nn.functional.cross_entropy(outputs, labels)), "1", "cross-entropy"),
+                "confusion": Labelled(
+                    ("class", "predicted"), confusion, "1", "images by class and what they are taken for"
+                ),
+            },
+            {"class": Labelled("class", names, "1", "class"), "predicted": Labelled("predicted", names, "1", "class")},
+            title=f"score of {self!r} on {data.name}",
+            config=self.configuration(),
+        ).assign_attrs(learned=self.network.learned)
+
+    def rates(self, pictures: ArrayLike) -> Iterator[np.ndarray]:
+        """Rates (image, unit) of all units for images (image, row, column), some images at a time."""
+        for rate in self._given(pictures).rates(self.network):
+            yield rate.cpu().numpy()
+
+    def about(self) -> dict[str, object]:
+        """See `Fit.about`."""
+        return {"name": self.title, "classes": list(self.classes), "shape": list(self.shape), "size": self.scale.size}
+
+    def arrays(self) -> dict[str, Labelled]:
+        """See `Fit.arrays`."""
+        return {"brightness": Labelled("input", self.scale.mean, "1", "mean brightness of each pixel")}
+
+    @classmethod
+    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+        """See `Fit.revive`."""
+        network = fields["network"]
+        shape = tuple(checks.whole("shape", n, at_least=1) for n in about["shape"])
+        classes = tuple(str(name) for name in about["classes"])
+        if len(shape) != 2 or np.prod(shape) != network.inputs or len(classes) != network.outputs:
+            raise ValueError(f"the network has {network.inputs} inputs and {network.outputs} outputs: shape or classes")
+        mean = checks.array("brightness", arrays["brightness"].values, shape=(network.inputs,))
+        scale = Scale(mean, checks.number("size", about["size"], above=0))
+        return cls(scale=scale, classes=classes, shape=shape, title=str(about["name"]), **fields)
+
+    @torch.no_grad()
+    def _outputs(self, pictures: ArrayLike) -> Iterator[Tensor]:
+        given = self._given(pictures)
+        for some in given.indices.split(500):
+            yield given.logits(self.network, some)
+
+    def _given(self, pictures: ArrayLike) -> Classes:
+        """Images as the network takes them, of no known class."""
+        found = np.asarray(pictures)
+        if found.dtype != np.uint8:
+            found = checks.array("pictures", found)
+        if found.ndim != 3 or found.shape[1:] != self.shape or not len(found):
+            raise ValueError(f"pictures must have shape (image, {self.shape[0]}, {self.shape[1]}), got {found.shape}")
+        inputs = self.scale.inputs(found, self.network.start)
+        return Classes(inputs, torch.zeros(len(inputs), dtype=torch.long, device=inputs.device))
+
+
+def _examples(
+    kind: type[Classes], network: FNN, scale: Scale, pictures: np.ndarray, labels: np.ndarray, memory: float
+) -> Classes:
+    inputs = scale.inputs(pictures, network.start)
+    drives = None if "weights" in network.learn else Drives(inputs, network.layers[0].weight, memory)
+    return kind(inputs, torch.from_numpy(labels).to(inputs.device), drives)

@@ -1,0 +1,95 @@
+"""The chaotic flows of the dysts package, as systems.
+
+dysts (Gilpin 2021, NeurIPS Datasets and Benchmarks) is optional: pip install 'rnnbias[catalogue]'. Its
+equations are called as they stand, with torch in the place of numpy. Of its time scales only the dominant
+period is taken, for `dt`; its estimates of the Lyapunov exponents disagree with one another (Lorenz: 0.892
+and 1.091, where the literature has 0.906), so `lyapunov` is None until `systems.flows.measure` has found it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
+
+import numpy as np
+import torch
+
+from systems import checks
+from systems.flows.base import System, box
+
+__all__ = ["flow", "flows"]
+
+
+def flow(name: str, **parameters: float) -> System:
+    """Return the dysts flow of this name; `systems.get("dysts:NAME")` is the same.
+
+    It is sampled 50 times a dominant period and starts near the initial condition of dysts, 20 periods of
+    transient away.
+    """
+    data = _metadata()
+    facts = data[checks.choice("name", name, flows())]
+    start, spread = np.atleast_1d(facts["initial_conditions"]), np.atleast_1d(facts["std"])
+    function, order = _in_torch(name), sorted(facts["parameters"])
+
+    def field(t, x, p):
+        return tuple(function(*x.unbind(-1), t, *(getattr(p, key) for key in order)))
+
+    return System(
+        name=f"dysts:{name}",
+        description=facts["description"],
+        states=[f"x{i}" for i in range(len(start))],
+        parameters=facts["parameters"],
+        field=field,
+        dt=facts["period"] / 50,
+        transient=20 * facts["period"],
+        draw=box(start, 0.01 * spread),
+        reference=f"{facts['citation']} Equations from dysts: Gilpin 2021, NeurIPS Datasets and Benchmarks",
+    ).with_parameters(**parameters)
+
+
+def flows() -> list[str]:
+    """Return the names of the dysts flows that can be had: no delay, plain parameters, no branches."""
+    module = _dysts()
+
+    def can(name: str, facts: dict) -> bool:
+        plain = all(isinstance(value, int | float) for value in facts["parameters"].values())
+        static = getattr(module.flows, name)._rhs is not module.base.BaseDyn._rhs
+        return plain and static and not facts["delay"] and name != "BelousovZhabotinsky"
+
+    return [name for name, facts in _metadata().items() if can(name, facts)]
+
+
+@cache
+def _metadata() -> dict[str, dict]:
+    dysts = _dysts()
+    with open(dysts.base.DATAPATH_CONTINUOUS) as file:
+        return json.load(file)
+
+
+def _dysts():
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where numba is missing
+            import dysts.base
+            import dysts.flows
+    except ImportError:
+        raise ImportError("the dysts flows need  pip install 'rnnbias[catalogue]'") from None
+    return dysts
+
+
+class _TorchAsNumpy:
+    pi = np.pi
+
+    def __getattr__(self, name: str) -> Callable:
+        function = getattr(torch, name)
+        return lambda *values: function(*(torch.as_tensor(value, dtype=torch.float64) for value in values))
+
+
+def _in_torch(name: str) -> FunctionType:
+    """Return the right-hand side of a flow, rebuilt so that `np` in it means torch."""
+    rhs = getattr(_dysts().flows, name)._rhs
+    plain = getattr(rhs, "py_func", rhs)  # what numba compiled
+    return FunctionType(plain.__code__, {**plain.__globals__, "np": _TorchAsNumpy()})

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from rnnbias import RNN, Recipe
+from rnnbias.objectives.trials import Trials
+
+
+def problem(**more):
+    net = RNN(8, 2, 2, recipe=Recipe(gain=1.3, input_scale=0.5, readout_scale=2.0, **more.pop("recipe", {})), **more)
+    draw = torch.Generator().manual_seed(0)
+    for parameter in net.parameters():
+        parameter.data += 0.3 * torch.randn(parameter.shape, generator=draw).double()
+    inputs = torch.randn(3, 12, 2, generator=draw).double()
+    return net, Trials(inputs, torch.zeros(3, 12, 2).double(), torch.rand(3, 12, 2, generator=draw) < 0.4)
+
+
+@pytest.mark.parametrize("leak", [{}, {"alpha": -0.6, "beta": 0.4}])
+@pytest.mark.parametrize("wiring", ["independent", "push-pull"])
+@pytest.mark.parametrize("learn", ["bias", ("bias", "gain")])
+def test_the_jacobian_is_that_of_finite_differences(leak, wiring, learn):
+    net, trials = problem(recipe={"wiring": wiring}, learn=learn, **leak)
+    found = trials.linearise(net)
+    columns = []
+    for parameter in net.parameters():
+        flat = parameter.data.view(-1)
+        for k in range(len(flat)):
+            ends = []
+            for step in (1e-6, -1e-6):
+                flat[k] += step
+                ends.append(trials.residual(net).detach())
+                flat[k] -= step
+            columns.append((ends[0] - ends[1]) / 2e-6)
+    torch.testing.assert_close(found.matrix, torch.stack(columns, 1), atol=1e-7, rtol=1e-6)
+    torch.testing.assert_close(found.error, trials.residual(net).detach())
+
+
+def test_only_what_counts_is_a_residual():
+    net, trials = problem()
+    everything = net.read(net(trials.inputs).rate)
+    torch.testing.assert_close(trials.residual(net), everything[trials.counted])
+    part = trials.part(torch.tensor([2, 0]))
+    assert len(part) == 2 and torch.equal(part.counted, trials.counted[[2, 0]])
