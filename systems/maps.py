@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from systems import checks
+from systems.integrate import rk4_step
 
 __all__ = ["Growth", "Map", "flow", "frame", "growth", "jacobian", "lost", "orbit", "prepare", "push"]
 
@@ -64,12 +65,7 @@ def flow(field: Callable[[float, Tensor], Tensor], t: float, dt: float, steps: i
     """
     h = dt / steps
     for k in range(steps):
-        s = t + k * h
-        a = field(s, x)
-        b = field(s + h / 2, x + h / 2 * a)
-        c = field(s + h / 2, x + h / 2 * b)
-        d = field(s + h, x + h * c)
-        x = x + h / 6 * (a + 2 * b + 2 * c + d)
+        x = rk4_step(field, t + k * h, x, h)
     return x
 
 

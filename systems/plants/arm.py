@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from systems import checks
-from systems.plants.base import External, Hand, Plant, no_force, runge_kutta
+from systems.integrate import rk4_step
+from systems.plants.base import External, Hand, Plant, no_force
 
 __all__ = ["TwoLinkArm"]
 
@@ -143,12 +144,12 @@ class TwoLinkArm(Plant):
         """See `Plant.step`."""
         home = state.new_tensor(self.home)
 
-        def rate(now: Tensor) -> Tensor:
+        def rate(t: float, now: Tensor) -> Tensor:
             q, w, torque = now.split(2, -1)
             force = None if external is no_force else external(self.locate(q) - home, self._carry(q, w))
             return torch.cat([w, self.acceleration(q, w, torque, force), (command - torque) / self.tau], -1)
 
-        q, w, torque = runge_kutta(rate, state, self.dt).split(2, -1)
+        q, w, torque = rk4_step(rate, 0.0, state, self.dt).split(2, -1)
         low, high = state.new_tensor(self.limits).deg2rad().unbind(-1)
         inside = (q >= low) & (q <= high)
         return torch.cat([torch.where(inside, q, q.clamp(low, high)), w * inside, torque], -1)

@@ -14,7 +14,8 @@ from scipy.linalg import expm
 from torch import Tensor
 
 from systems import checks
-from systems.plants.base import External, Hand, Plant, no_force, runge_kutta
+from systems.integrate import rk4_step
+from systems.plants.base import External, Hand, Plant, no_force
 
 __all__ = ["PointMass"]
 
@@ -101,12 +102,12 @@ class PointMass(Plant):
             before = torch.stack([position, velocity, force, command.to(state)], -2)
             return (torch.as_tensor(self._transition, dtype=state.dtype, device=state.device) @ before).flatten(-2)
 
-        def rate(now: Tensor) -> Tensor:
+        def rate(t: float, now: Tensor) -> Tensor:
             position, velocity, force = self.hand(now)
             pull = force - self.damping * velocity + external(position, velocity)
             return torch.cat([velocity, pull / self.mass, (command - force) / self.tau], -1)
 
-        return runge_kutta(rate, state, self.dt)
+        return rk4_step(rate, 0.0, state, self.dt)
 
     def check_reach(self, name: str, position: ArrayLike) -> np.ndarray:
         """Everywhere is within reach."""

@@ -276,7 +276,7 @@ class Session:
         """The times of the samples of a movement (s), the go cue at 0."""
         return (np.arange(1, self.steps + 1) - self.go) * self.plant.dt
 
-    def part(self, trials: Tensor) -> Session:
+    def subset(self, trials: Tensor) -> Session:
         """The session with these trials only."""
         other = object.__new__(Session)
         other.__dict__.update(self.__dict__)

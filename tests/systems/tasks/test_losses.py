@@ -66,7 +66,7 @@ def test_each_term_is_what_it_says():
 def test_the_residuals_of_a_trial_depend_on_that_trial_alone():
     where = session(sees="both", wait=0.1)
     loss = Loss() + PATH + EFFORT + ACTIVITY
-    whole, few = (loss.residual(s, s.run(wild)) for s in (where, where.part(torch.tensor([3, 1]))))
+    whole, few = (loss.residual(s, s.run(wild)) for s in (where, where.subset(torch.tensor([3, 1]))))
     torch.testing.assert_close(few, whole[[3, 1]], rtol=1e-12, atol=1e-14)
 
 

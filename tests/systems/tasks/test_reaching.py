@@ -91,7 +91,7 @@ def test_noise_has_the_size_asked_for_and_is_drawn_for_each_channel_and_trial():
 def test_parts_keep_their_noise():
     task = CentreOut(targets=6, sees="both", duration=0.3, vision_noise=0.01, motor_noise=0.1)
     session = Session(task, POINT)
-    whole, part = session.run(push), session.part(torch.tensor([4, 0])).run(push)
+    whole, part = session.run(push), session.subset(torch.tensor([4, 0])).run(push)
     torch.testing.assert_close(part.position, whole.position[[4, 0]])
 
 
