@@ -29,6 +29,8 @@ Reaching, in metres, seconds and newtons
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from systems import checks, flows, functions, images, plants, tasks
 from systems.flows import System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
 
@@ -64,17 +66,34 @@ def get(name: str, **parameters: float) -> System:
 def available(kind: str = "system") -> dict[str, str]:
     """Return one line about everything built in that is of this kind, by name.
 
-    `kind` is "system" (for `get`), "plant" (for `plants.get`), or "task" or "load" (of reaching).
+    Parameters
+    ----------
+    kind : str
+        What is wanted, and what gets it by name:
+
+        - "system": `get`, which also takes "dysts:NAME" for a NAME in `systems.flows.catalogue.flows()`;
+        - "plant": `plants.get`;
+        - "load": `plants.loads.get`;
+        - "task": `tasks.get`, reaching and cognitive;
+        - "function": `functions.get`;
+        - "image": `images.get`.
+
+    Returns
+    -------
+    dict
+        One line by name.
 
     >>> available()["cosine"]
     'A cosine and its sine: the harmonic oscillator'
     >>> list(available("task"))
-    ['centre-out', 'random']
+    ['centre-out', 'random', 'flip_flop', 'interval_timing', 'delayed_match']
     """
-    kinds = {
+    kinds: dict[str, Callable[[], dict[str, str]]] = {
         "system": lambda: {name: make().description for name, make in _BUILT_IN.items()},
         "plant": plants.available,
-        "task": lambda: {name: task.description for name, task in tasks.TASKS.items()},
-        "load": lambda: {name: load.description for name, load in plants.LOADS.items()},
+        "load": plants.loads.available,
+        "task": tasks.available,
+        "function": functions.available,
+        "image": images.available,
     }
     return kinds[checks.choice("kind", kind, kinds)]()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["array", "choice", "number", "seed", "whole"]
+__all__ = ["array", "call", "choice", "number", "seed", "whole"]
+
+T = TypeVar("T")
 
 
 def number(
@@ -62,7 +66,14 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(str(value), options, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, options)) or 'none'}, got {value!r}{hint}")
+
+
+def call(make: Callable[..., T], settings: Mapping[str, object]) -> T:
+    """Return make(**settings); raise ValueError, with the nearest name, for a setting that it does not take."""
+    for key in settings:
+        choice(f"parameter of {make.__name__}", key, inspect.signature(make).parameters)
+    return make(**settings)
 
 
 def array(

@@ -168,12 +168,7 @@ def get(name: str, **parameters: float) -> Function:
     Traceback (most recent call last):
     ValueError: name must be one of 'runge', ... did you mean 'franke'?
     """
-    make = _BUILT_IN[checks.choice("name", name, _BUILT_IN)]
-    known = make().parameters
-    for key in parameters:
-        if key not in known:
-            raise ValueError(f"parameter of {name} must be one of {', '.join(map(repr, known)) or 'none'}, got {key!r}")
-    return make(**parameters)
+    return checks.call(_BUILT_IN[checks.choice("name", name, _BUILT_IN)], parameters)
 
 
 def available() -> dict[str, str]:

@@ -155,11 +155,22 @@ def get(name: str, data: str | Path | None = None) -> Images:
     raise FileNotFoundError(f"data set {name!r} must be a folder in {str(folder)!r}")
 
 
-def available(data: str | Path | None = None) -> list[str]:
-    """Names that `get` takes: scripts, "digits" and the MNIST-format folders in `data`."""
+def available(data: str | Path | None = None) -> dict[str, str]:
+    """Return one line about every data set that `get` takes, by name.
+
+    Scripts, "digits" and the MNIST-format folders in `data`, a folder that defaults as in `get`; what only `fetch`
+    brings is not among them.
+
+    >>> available()["digits"]
+    "scikit-learn's handwritten digits of 8 x 8 pixels; needs scikit-learn"
+    """
     folder = _folder(data)
-    found = sorted(p.name for p in folder.iterdir() if _has(p, "test")) if folder is not None else []
-    return [*numerals.SCRIPTS, "digits", *found]
+    found = [] if folder is None else sorted(path for path in folder.iterdir() if _has(path, "test"))
+    return {
+        **numerals.available(),
+        "digits": "scikit-learn's handwritten digits of 8 x 8 pixels; needs scikit-learn",
+        **{path.name: f"The MNIST-format files in {str(path)!r}" for path in found},
+    }
 
 
 def read(folder: str | Path, *, name: str | None = None, split: float = 0.2) -> Images:

@@ -16,10 +16,9 @@ from scipy import ndimage
 
 from systems import checks
 
-__all__ = ["SCRIPTS", "covered", "draw", "exemplars"]
+__all__ = ["SCRIPTS", "available", "covered", "draw", "exemplars"]
 
-#: The first of ten consecutive code points. matplotlib's own fonts cover those up to "circled"; the others need a font
-#: that is installed on the machine, such as Noto.
+#: The first of ten consecutive code points.
 SCRIPTS = {
     "latin": 0x0030,
     "arabic-indic": 0x0660,
@@ -34,11 +33,26 @@ SCRIPTS = {
     "osmanya": 0x104A0,
     "vai": 0xA620,
 }
+#: Scripts that matplotlib's own fonts lack.
+_RARE = ("devanagari", "ethiopic", "osmanya", "vai")
 _SIDE, _BOX = 28, 20  # pixels of an image, and of the box that the glyph fills, as in MNIST
 _FINE = 4  # exemplars are rendered this much finer
 _TURN, _SHEAR, _STRETCH, _SHIFT = 15.0, 0.25, 0.2, 2.0  # degrees, 1, 1, pixels: bounds of the affine map
 _BEND, _SMOOTH = 36.0, 5.0  # pixels: size and smoothing of the elastic field
 _BLOCK = 1000  # images deformed at once
+
+
+def available() -> dict[str, str]:
+    """Return one line about every script, by name.
+
+    >>> available()["vai"]
+    'Rendered numerals (vai), deformed; needs an installed font that has them, such as Noto'
+    """
+    return {
+        name: f"Rendered numerals ({name}), deformed"
+        + ("; needs an installed font that has them, such as Noto" if name in _RARE else "")
+        for name in SCRIPTS
+    }
 
 
 def covered() -> list[str]:

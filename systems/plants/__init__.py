@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from systems import checks
+from systems.plants import loads
 from systems.plants.arm import TwoLinkArm
 from systems.plants.base import External, Hand, Plant
 from systems.plants.loads import (
@@ -46,6 +47,7 @@ __all__ = [
     "available",
     "from_dict",
     "get",
+    "loads",
 ]
 
 _NO_FRICTION = ((0.0, 0.0), (0.0, 0.0))
@@ -86,9 +88,7 @@ def get(plant: str | Plant, **parameters: object) -> Plant:
     if not isinstance(plant, Plant):
         plant = PLANTS[checks.choice("plant", plant, PLANTS)]
     settings = {field.name: getattr(plant, field.name) for field in fields(plant)}
-    for name in parameters:
-        checks.choice(f"parameter of {type(plant).__name__}", name, settings)
-    return type(plant)(**{**settings, **parameters}) if parameters else plant
+    return checks.call(type(plant), {**settings, **parameters}) if parameters else plant
 
 
 def available() -> dict[str, str]:
@@ -107,5 +107,5 @@ def from_dict(settings: dict[str, object]) -> Plant:
     True
     """
     settings = dict(settings)
-    kinds = {kind.__name__: kind for kind in (PointMass, TwoLinkArm)}
-    return kinds[checks.choice("plant", settings.pop("plant"), kinds)](**settings)
+    kinds: dict[str, type[Plant]] = {kind.__name__: kind for kind in (PointMass, TwoLinkArm)}
+    return checks.call(kinds[checks.choice("plant", settings.pop("plant"), kinds)], settings)

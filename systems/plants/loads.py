@@ -21,7 +21,7 @@ from systems import checks
 
 __all__ = [
     "LOADS", "ConstantField", "CurlField", "DivergentField", "ForceChannel", "Load", "VisuomotorGain",
-    "VisuomotorRotation",
+    "VisuomotorRotation", "available", "get",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ class Load:
         CurlField(strength=-13.0)
         """
         settings = dict(settings)
-        return LOADS[checks.choice("load", settings.pop("load"), LOADS)](**settings)
+        return checks.call(LOADS[checks.choice("load", settings.pop("load"), LOADS)], settings)
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,24 @@ LOADS: dict[str, type[Load]] = {
     "none": Load, "curl": CurlField, "constant": ConstantField, "divergent": DivergentField, "channel": ForceChannel,
     "rotation": VisuomotorRotation, "gain": VisuomotorGain,
 }  # fmt: skip
+
+
+def get(name: str, **parameters: float) -> Load:
+    """Return the load of this name, with the given parameters changed.
+
+    >>> get("curl", strength=-13.0)
+    CurlField(strength=-13.0)
+    """
+    return checks.call(LOADS[checks.choice("name", name, LOADS)], parameters)
+
+
+def available() -> dict[str, str]:
+    """Return one line about every load, by name.
+
+    >>> available()["channel"]
+    'A stiff channel along the straight path'
+    """
+    return {name: load.description for name, load in LOADS.items()}
 
 
 def across(vector: Tensor, aim: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import xarray as xr
 from systems import checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["CognitiveTask", "DelayedMatch", "FlipFlop", "IntervalTiming", "available", "get"]
+__all__ = ["TASKS", "CognitiveTask", "DelayedMatch", "FlipFlop", "IntervalTiming", "available", "get"]
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,8 @@ class DelayedMatch(CognitiveTask):
         return inputs, targets, mask
 
 
-_TASKS: dict[str, type[CognitiveTask]] = {task.name: task for task in (FlipFlop, IntervalTiming, DelayedMatch)}
+#: Tasks by name.
+TASKS: dict[str, type[CognitiveTask]] = {task.name: task for task in (FlipFlop, IntervalTiming, DelayedMatch)}
 
 
 def get(name: str, **settings: int) -> CognitiveTask:
@@ -300,9 +301,9 @@ def get(name: str, **settings: int) -> CognitiveTask:
     >>> get("flip_flop", bits=2).outputs
     ('bit 0', 'bit 1')
     """
-    return _TASKS[checks.choice("name", name, _TASKS)](**settings)
+    return checks.call(TASKS[checks.choice("name", name, TASKS)], settings)
 
 
 def available() -> dict[str, str]:
     """Return one line about every task, by name."""
-    return {name: task.description for name, task in _TASKS.items()}
+    return {name: task.description for name, task in TASKS.items()}

@@ -122,7 +122,7 @@ class Reaching(ABC):
         True
         """
         settings = {**settings, "load": Load.from_dict(settings["load"])}
-        return TASKS[checks.choice("task", settings.pop("task"), TASKS)](**settings)
+        return checks.call(TASKS[checks.choice("task", settings.pop("task"), TASKS)], settings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,3 +103,12 @@ def test_the_callers_array_is_not_shared():
 def test_wrong_arrays_are_refused(value, rules, error, message):
     with pytest.raises(error, match="data must .*" + message):
         checks.array("data", value, **rules)
+
+
+def test_settings_that_are_not_taken_are_refused():
+    assert checks.call(lambda a, b=2: a + b, {"a": 1}) == 3
+
+    def make(width=1.0): ...
+
+    with pytest.raises(ValueError, match="parameter of make must be one of 'width', got 'witdh'; did you mean 'width'"):
+        checks.call(make, {"witdh": 1})

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import systems
+from systems import functions, images, plants, tasks
 from systems.flows.delay import DelaySystem
 
 NAMES = list(systems.available())
@@ -59,6 +60,39 @@ def test_short_simulation(name):
     np.testing.assert_array_equal(ds.trajectory[:, 0], system.starts(2, seed=9))
     again = system.simulate(duration=20 * system.dt, start=ds.trajectory[:, 0])
     np.testing.assert_array_equal(again.trajectory, ds.trajectory)
+
+
+@pytest.mark.parametrize(
+    ("kind", "get"),
+    [
+        ("system", systems.get),
+        ("plant", plants.get),
+        ("load", plants.loads.get),
+        ("task", tasks.get),
+        ("function", functions.get),
+    ],
+)
+def test_whatever_is_available_can_be_had(kind, get):
+    lines = systems.available(kind)
+    assert lines and all(line and "\n" not in line for line in lines.values())
+    for name in lines:
+        assert get(name) is not None
+
+
+def test_images_can_be_had_or_say_what_they_need(monkeypatch):
+    monkeypatch.delenv(images.FOLDER, raising=False)
+    drawn = images.numerals.draw
+    monkeypatch.setattr(images.numerals, "draw", lambda name: drawn(name, train=10, test=10))
+    for name, line in systems.available("image").items():
+        try:
+            assert images.get(name).name == name
+        except (FileNotFoundError, ImportError):
+            assert "needs" in line
+
+
+def test_kinds_are_checked():
+    with pytest.raises(ValueError, match=r"kind must be one of 'system', 'plant', .* did you mean 'plant'"):
+        systems.available("plants")
 
 
 def test_wrong_names():

@@ -212,18 +212,18 @@ class OpenML:
 def test_what_openml_delivers_is_checked(monkeypatch):
     pixels = np.zeros((70000, 784), np.uint8)
     pixels[60000] = np.arange(784) % 256
-    monkeypatch.setattr(images, "_scikit_learn", lambda name: OpenML(pixels))
+    monkeypatch.setattr(images.base, "_scikit_learn", lambda name: OpenML(pixels))
     with pytest.raises(ValueError, match="what OpenML delivered as 'mnist_784' is not the official data"):
         images.fetch("mnist")
     right = hashlib.sha256(pixels.tobytes()).hexdigest()
-    monkeypatch.setitem(images._OPENML, "mnist", ("mnist_784", 1, tuple("0123456789"), right))
+    monkeypatch.setitem(images.base._OPENML, "mnist", ("mnist_784", 1, tuple("0123456789"), right))
     found = images.fetch("mnist")
     assert (len(found.train), len(found.test)) == (60000, 10000) and found.test_labels[3] == 3
     np.testing.assert_array_equal(found.test[0].ravel(), pixels[60000])
 
 
 def test_openml_out_of_reach(monkeypatch):
-    monkeypatch.setattr(images, "_scikit_learn", lambda name: OpenML(None, OSError("no route")))
+    monkeypatch.setattr(images.base, "_scikit_learn", lambda name: OpenML(None, OSError("no route")))
     with pytest.raises(ConnectionError, match=r"did not deliver 'mnist_784' \(no route\); give a folder instead"):
         images.fetch("mnist")
     with pytest.raises(ValueError, match="did you mean 'mnist'"):

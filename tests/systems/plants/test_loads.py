@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-import systems
 from systems.plants import loads
 from systems.plants.loads import (
     LOADS,
@@ -57,7 +56,7 @@ def test_the_sight_is_turned_and_scaled_about_the_start():
 def test_every_load_survives_json_and_tells_what_it_is(name):
     load = LOADS[name]()
     assert Load.from_dict(json.loads(json.dumps(load.to_dict()))) == load
-    assert systems.available("load")[name]
+    assert loads.available()[name] and loads.get(name) == load
     assert load.force(P, V, START, TARGET).shape == load.view(P, START).shape == P.shape
     if load.forceless:
         assert (load.force(P, V, START, TARGET) == 0).all()
@@ -76,3 +75,5 @@ def test_bad_numbers_and_names_are_refused():
         VisuomotorGain(0.0)
     with pytest.raises(ValueError, match="did you mean 'curl'"):
         loads.Load.from_dict({"load": "curll"})
+    with pytest.raises(ValueError, match="parameter of CurlField must be one of 'strength', got 'strenght'; did you"):
+        loads.get("curl", strenght=1.0)

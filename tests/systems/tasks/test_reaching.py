@@ -7,8 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import systems
-from systems import plants
+from systems import plants, tasks
 from systems.plants.loads import CurlField, VisuomotorRotation
 from systems.tasks.reaching import TASKS, CentreOut, RandomReach, Reaching, Session
 
@@ -134,7 +133,7 @@ def test_unseen_targets_are_on_the_circle_and_none_of_the_seen():
 def test_every_task_survives_json_and_tells_what_it_is(name):
     task = TASKS[name](load=CurlField(3.0), vision_delay=0.07)
     assert Reaching.from_dict(json.loads(json.dumps(task.to_dict()))) == task
-    assert systems.available("task")[name]
+    assert tasks.available()[name] and tasks.get(name, load=CurlField(3.0), vision_delay=0.07) == task
 
 
 @pytest.mark.parametrize(
