@@ -8,16 +8,17 @@ and 1.091, where the literature has 0.906), so `lyapunov` is None until `systems
 
 from __future__ import annotations
 
+import difflib
 import json
 import warnings
 from collections.abc import Callable
 from functools import cache
-from types import FunctionType
+from types import FunctionType, ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
-from systems import checks
 from systems.flows.base import System, box
 
 __all__ = ["flow", "flows"]
@@ -28,9 +29,33 @@ def flow(name: str, **parameters: float) -> System:
 
     It is sampled 50 times a dominant period and starts near the initial condition of dysts, 20 periods of
     transient away.
+
+    Parameters
+    ----------
+    name : str
+        One of `flows()`.
+    **parameters : float
+        Those that change.
+
+    Returns
+    -------
+    System
+
+    Raises
+    ------
+    ImportError
+        Where dysts is not installed.
+    ValueError
+        Where dysts has no such flow, or one that cannot be had: the message says why.
     """
     data = _metadata()
-    facts = data[checks.choice("name", name, flows())]
+    if name not in data:
+        near = " or ".join(map(repr, difflib.get_close_matches(str(name), data, n=3)))
+        hint = f"did you mean {near}?" if near else "systems.flows.catalogue.flows() lists them"
+        raise ValueError(f"name must be that of a dysts flow, got {name!r}; {hint}")
+    facts = data[name]
+    if why := _obstacle(name, facts):
+        raise ValueError(f"name must be that of a flow that can be had from dysts, got {name!r}, which cannot: {why}")
     start, spread = np.atleast_1d(facts["initial_conditions"]), np.atleast_1d(facts["std"])
     function, order = _in_torch(name), sorted(facts["parameters"])
 
@@ -52,24 +77,32 @@ def flow(name: str, **parameters: float) -> System:
 
 def flows() -> list[str]:
     """Return the names of the dysts flows that can be had: no delay, plain parameters, no branches."""
-    module = _dysts()
+    return [name for name, facts in _metadata().items() if not _obstacle(name, facts)]
 
-    def can(name: str, facts: dict) -> bool:
-        plain = all(isinstance(value, int | float) for value in facts["parameters"].values())
-        static = getattr(module.flows, name)._rhs is not module.base.BaseDyn._rhs
-        return plain and static and not facts["delay"] and name != "BelousovZhabotinsky"
 
-    return [name for name, facts in _metadata().items() if can(name, facts)]
+def _obstacle(name: str, facts: dict[str, Any]) -> str:
+    """Why a flow cannot be had; empty where it can."""
+    if facts["delay"]:
+        return "it has a delay"
+    arrays = [key for key, value in facts["parameters"].items() if not isinstance(value, int | float)]
+    if arrays:
+        return f"its parameters are arrays ({', '.join(arrays)})"
+    if name == "BelousovZhabotinsky":
+        return "its equations branch on the sign of x0"
+    dysts = _dysts()
+    if getattr(dysts.flows, name)._rhs is dysts.base.BaseDyn._rhs:
+        return "its equations are a method of the dysts object, not a function of states and parameters"
+    return ""
 
 
 @cache
-def _metadata() -> dict[str, dict]:
+def _metadata() -> dict[str, dict[str, Any]]:
     dysts = _dysts()
     with open(dysts.base.DATAPATH_CONTINUOUS) as file:
         return json.load(file)
 
 
-def _dysts():
+def _dysts() -> ModuleType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns where numba is missing
