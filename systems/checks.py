@@ -24,6 +24,7 @@ def number(
     above: float | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
+    below: float | None = None,
 ) -> float:
     """Return `value` as a finite float within the stated bounds.
 
@@ -40,6 +41,8 @@ def number(
         raise ValueError(f"{name} must be at least {at_least}, got {result}")
     if at_most is not None and result > at_most:
         raise ValueError(f"{name} must be at most {at_most}, got {result}")
+    if below is not None and result >= below:
+        raise ValueError(f"{name} must be less than {below}, got {result}")
     return result
 
 

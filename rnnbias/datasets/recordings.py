@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -58,7 +59,9 @@ def hides_states(system: System, seen: int) -> bool:
     return seen < system.size or isinstance(system, DelaySystem)
 
 
-def record(system: System, *, samples: int, dt: float | None, seed: int, observed: object) -> Recording:
+def record(
+    system: System, *, samples: int, dt: float | None, seed: int, observed: str | Iterable[str] | None
+) -> Recording:
     """Simulate a system and read what it did."""
     names = None if observed is None else _names(observed)
     return read(simulate(system, samples=samples, dt=dt, seed=seed, observed=names))._replace(name=system.name)
@@ -67,21 +70,41 @@ def record(system: System, *, samples: int, dt: float | None, seed: int, observe
 def read(
     source: xr.Dataset | xr.DataArray | ArrayLike,
     dt: float | None = None,
-    observed: object = None,
+    observed: str | Iterable[str] | None = None,
     shortest: int = SHORTEST,
 ) -> Recording:
-    """Read a recording: an xarray object with a `time` dimension, or an array with `dt`.
+    """Read a recording.
 
-    A DataArray has dimensions `time`, optionally `trial`, and at most one more (the states). A Dataset has one
-    such variable, or several over `time` (and `trial`), which become the states. An array is (time,),
-    (time, state) or (trial, time, state). `observed` selects states by name.
+    Parameters
+    ----------
+    source : xr.DataArray, xr.Dataset, pandas.DataFrame, pandas.Series or array
+        - A DataArray has dimensions `time`, optionally `trial`, and at most one more (the states).
+        - A Dataset has one such variable, or several over `time` (and `trial`), which become the states.
+        - The columns of a DataFrame are states; a Series is one. An index of dates or durations, or of numbers and
+          named "time", gives the times.
+        - An array or tensor is (time,), (time, state) or (trial, time, state).
+    dt : float, optional
+        The time from one sample to the next; needed where `source` has no times, and else to agree with them.
+    observed : str or list of str, optional
+        The states to keep, in this order. Default: all.
+    shortest : int
+        The fewest samples that a trial may have.
 
-    Raises TypeError or ValueError, naming the trouble, for missing or uneven times, NaN, too few samples,
-    and unknown or doubled names.
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the trouble, for missing or uneven times, values that are no finite numbers, too few samples, and
+        unknown or doubled names.
 
     >>> read(np.random.default_rng(0).normal(size=(60, 2)), dt=0.5).states
     ('x0', 'x1')
     """
+    if (pandas := sys.modules.get("pandas")) and isinstance(source, pandas.DataFrame | pandas.Series):
+        source = _from_pandas(source)
     if isinstance(source, xr.Dataset):
         source = _one_variable(source)
     if isinstance(source, xr.DataArray):
@@ -101,6 +124,30 @@ def read(
     if len(set(found.states)) < len(found.states):
         raise ValueError(f"states must have distinct names, got {list(found.states)}")
     return found
+
+
+def _from_pandas(table: Any) -> xr.DataArray:
+    """A DataFrame or Series over time, with the times of its index where it has some."""
+    attrs = dict(table.attrs)
+    if table.ndim == 1:
+        table = table.to_frame("x" if table.name is None else table.name)
+    if table.columns.nlevels > 1 or table.index.nlevels > 1:
+        raise ValueError(
+            f"a table must have one level of rows and of columns, got {table.index.names} and {table.columns.names}"
+        )
+    if "time" in table.columns:
+        raise ValueError("a table must have the times as its index, got a column 'time': pass .set_index('time')")
+    for name, dtype in table.dtypes.items():
+        if dtype.kind not in "iuf":
+            raise TypeError(f"column {name!r} must hold real numbers, got dtype {dtype}")
+    index = table.index
+    timed = index.dtype.kind in "mM" or (index.name == "time" and index.dtype.kind in "iuf")
+    return xr.DataArray(
+        table.to_numpy(np.float64, na_value=np.nan),
+        {"state": list(table.columns), **({"time": index.values} if timed else {})},
+        ("time", "state"),
+        attrs=attrs,
+    )
 
 
 def _one_variable(data: xr.Dataset) -> xr.DataArray:
@@ -158,7 +205,7 @@ def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
     """The sampling step and its units, from the time coordinate or from `dt` where there is none to see."""
     if "time" not in array.coords:
         if dt is None:
-            raise ValueError("dt must be given where the recording has no time coordinate")
+            raise ValueError("dt must be given where the recording has no times: no coordinate 'time', no such index")
         return checks.number("dt", dt, above=0), "1"
     times, units = array["time"].values, str(array["time"].attrs.get("units", "1"))
     if np.issubdtype(times.dtype, np.datetime64) or np.issubdtype(times.dtype, np.timedelta64):
@@ -184,7 +231,7 @@ def _step(array: xr.DataArray, dt: float | None) -> tuple[float, str]:
     return step, units
 
 
-def _from_array(values: object, dt: float) -> Recording:
+def _from_array(values: ArrayLike, dt: float) -> Recording:
     values = checks.array("the recording", values.detach().cpu() if isinstance(values, torch.Tensor) else values)
     if not 1 <= values.ndim <= 3:
         raise ValueError(
@@ -198,7 +245,7 @@ def _from_array(values: object, dt: float) -> Recording:
     return Recording(values, dt, states, ("1",) * len(states), "1", 1.0, "1", "recording")
 
 
-def _select(found: Recording, observed: object) -> Recording:
+def _select(found: Recording, observed: str | Iterable[str]) -> Recording:
     chosen = [found.states.index(checks.choice("observed", name, found.states)) for name in _names(observed)]
     return found._replace(
         values=found.values[..., chosen],

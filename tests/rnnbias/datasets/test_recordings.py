@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -136,6 +137,69 @@ def test_the_callers_data_are_not_shared():
     mine = VALUES.copy()
     read(mine, dt=1).values[:] = 0
     np.testing.assert_array_equal(mine, VALUES)
+
+
+def table(**options):
+    return pd.DataFrame(VALUES[0], **{"columns": ["x", "y", "z"], **options})
+
+
+SECONDS = pd.Index(np.arange(80) * 0.5, name="time")
+DATES = pd.date_range("2024-02-28 23:59", periods=80, freq="500ms")
+
+
+@pytest.mark.parametrize("index", [SECONDS, DATES, DATES.tz_localize("Africa/Lagos"), DATES - DATES[0]])
+def test_the_columns_of_a_table_are_states_and_its_index_the_time(index):
+    got = read(table(index=index))
+    np.testing.assert_array_equal(got.values, VALUES[:1])
+    assert got.states == ("x", "y", "z") and got.dt == pytest.approx(0.5)
+    assert got.time_units == ("1" if index is SECONDS else "s")
+    assert read(table(index=index), observed=["z"]).states == ("z",)
+
+
+def test_a_table_without_times_takes_dt():
+    for index in (None, SECONDS.rename("row"), pd.Index([str(k) for k in range(80)], name="time")):
+        assert read(table(index=index), dt=0.1).dt == 0.1
+    assert read(table(columns=[3, 4, 5]), dt=1).states == ("x3", "x4", "x5")
+    whole = table().round().astype({"x": int, "y": "Int64", "z": "float32"})
+    np.testing.assert_array_equal(read(whole, dt=1).values, VALUES[:1].round())
+
+
+def test_a_series_is_one_state():
+    got = read(table(index=SECONDS)["y"])
+    np.testing.assert_array_equal(got.values, VALUES[:1, :, 1:2])
+    assert got.states == ("y",) and got.dt == 0.5
+    assert read(pd.Series(VALUES[0, :, 0]), dt=1).states == ("x",)
+
+
+def test_what_is_known_of_a_table_is_kept():
+    data = table(index=SECONDS)
+    data.attrs = {"title": "session 3", "units": "mV", "lyapunov": 0.5}
+    got = read(data)
+    assert (got.name, got.state_units, got.unit) == ("session 3", ("mV",) * 3, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        (table(), {}, "dt must be given"),
+        (table(index=SECONDS.rename("row")), {}, "dt must be given"),
+        (table(index=SECONDS), {"dt": 0.1}, "dt must agree"),
+        (table().assign(who="me"), {"dt": 1}, "column 'who' must hold real numbers, got dtype (str|object)"),
+        (table().assign(good=True), {"dt": 1}, "column 'good' must hold real numbers, got dtype bool"),
+        (table().assign(when=DATES), {"dt": 1}, "column 'when' must hold real numbers, got dtype datetime64"),
+        (table().assign(phase=1j), {"dt": 1}, "column 'phase' must hold real numbers, got dtype complex"),
+        (table()["x"].astype(str), {"dt": 1}, "column 'x' must hold real numbers"),
+        (table(index=SECONDS).reset_index(), {}, r"got a column 'time': pass .set_index\('time'\)"),
+        (table().where(table() < 2), {"dt": 1}, "finite"),
+        (table(index=SECONDS[::-1]), {}, "time must increase"),
+        (table(columns=["x", "x", "y"]), {"dt": 1}, "states must have distinct names"),
+        (table(columns=pd.MultiIndex.from_product([["a"], [*"xyz"]])), {"dt": 1}, "one level of rows and of columns"),
+        (table()[:9], {"dt": 1}, "got 9: too short"),
+    ],
+)
+def test_trouble_with_a_table_is_named(source, options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        read(source, **options)
 
 
 def test_observed_states_come_in_the_order_asked_for():
