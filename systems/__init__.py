@@ -51,8 +51,22 @@ _BUILT_IN = {
 def get(name: str, **parameters: float) -> System:
     """Return the system of this name, with the given parameters changed.
 
-    "dysts:NAME" is a flow of the dysts package. Where parameters change, a stored Lyapunov exponent or
-    period no longer holds and is None; see `System.with_parameters`.
+    Parameters
+    ----------
+    name : str
+        A name from `available()`, or "dysts:NAME" for a flow of the dysts package.
+    **parameters : float
+        Those that change. A stored Lyapunov exponent or period then no longer holds and is None; see
+        `System.with_parameters`.
+
+    Returns
+    -------
+    System
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or parameter, with the nearest; for the name of a file, with how to open it.
 
     >>> get("lorentz63")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -60,6 +74,7 @@ def get(name: str, **parameters: float) -> System:
     """
     if isinstance(name, str) and name.startswith("dysts:"):
         return catalogue.flow(name.removeprefix("dysts:"), **parameters)
+    checks.no_file("system", name)
     return _BUILT_IN[checks.choice("name", name, _BUILT_IN)](**parameters)
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["array", "call", "choice", "number", "seed", "whole"]
+__all__ = ["array", "call", "choice", "no_file", "number", "seed", "whole"]
 
 T = TypeVar("T")
+
+_OPENERS = {
+    ".nc": "xarray.open_dataset({!r})",
+    ".npy": "numpy.load({!r}) with dt",
+    ".mat": "scipy.io.loadmat({!r})[variable] with dt",
+}
 
 
 def number(
@@ -70,6 +78,19 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), options, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{name} must be one of {', '.join(map(repr, options)) or 'none'}, got {value!r}{hint}")
+
+
+def no_file(name: str, value: object) -> None:
+    """Raise ValueError, with how to open it, where `value` is the path of a file: it has a suffix or exists.
+
+    >>> no_file("system", "data.csv")
+    Traceback (most recent call last):
+    ValueError: system must be what is in the file 'data.csv': pass pandas.read_csv('data.csv', index_col='time')
+    """
+    if isinstance(value, str | os.PathLike) and (Path(value).suffix or os.path.isfile(value)):
+        path = os.fspath(value)
+        opened = _OPENERS.get(Path(path).suffix, "pandas.read_csv({!r}, index_col='time')").format(path)
+        raise ValueError(f"{name} must be what is in the file {path!r}: pass {opened}")
 
 
 def call(make: Callable[..., T], settings: Mapping[str, object]) -> T:

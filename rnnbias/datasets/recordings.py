@@ -103,6 +103,7 @@ def read(
     >>> read(np.random.default_rng(0).normal(size=(60, 2)), dt=0.5).states
     ('x0', 'x1')
     """
+    checks.no_file("a recording", source)
     if (pandas := sys.modules.get("pandas")) and isinstance(source, pandas.DataFrame | pandas.Series):
         source = _from_pandas(source)
     if isinstance(source, xr.Dataset):

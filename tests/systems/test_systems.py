@@ -95,6 +95,30 @@ def test_kinds_are_checked():
         systems.available("plants")
 
 
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("data.csv", r"pandas.read_csv\('data.csv', index_col='time'\)"),
+        ("a/b.txt", r"pandas.read_csv\('a/b.txt', index_col='time'\)"),
+        ("data.nc", r"xarray.open_dataset\('data.nc'\)"),
+        ("data.npy", r"numpy.load\('data.npy'\) with dt"),
+        ("data.mat", r"scipy.io.loadmat\('data.mat'\)\[variable\] with dt"),
+    ],
+)
+def test_a_file_is_told_from_a_name(path, call):
+    with pytest.raises(ValueError, match=f"system must be what is in the file '{path}': pass {call}"):
+        systems.get(path)
+
+
+def test_a_file_without_a_suffix_is_one_if_it_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="name must be one of"):
+        systems.get("recording")
+    (tmp_path / "recording").touch()
+    with pytest.raises(ValueError, match="what is in the file 'recording'"):
+        systems.get("recording")
+
+
 def test_wrong_names():
     with pytest.raises(ValueError, match="did you mean 'lorenz63'"):
         systems.get("lorentz63")

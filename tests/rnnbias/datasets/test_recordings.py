@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -255,6 +256,7 @@ def with_value(value):
         (labelled() * 1j, {}, "real numbers, got dtype complex"),
         (VALUES > 0, {"dt": 1}, "real numbers, got dtype bool"),
         (None, {"dt": 1}, "real numbers"),
+        (Path("data.nc"), {}, r"what is in the file 'data.nc': pass xarray.open_dataset\('data.nc'\)"),
         (VALUES[:, : SHORTEST - 1], {"dt": 1}, f"at least {SHORTEST} samples, got {SHORTEST - 1}: too short"),
         (labelled()[:, :20], {}, "got 20: too short"),
         (labelled()[:, :1], {}, "got 1: too short"),
