@@ -1,1 +1,26 @@
-"""."""
+"""Evaluation: what a forecast must beat, how its quality is told, and sweeps that can be interrupted.
+
+forecasters    `Forecaster`: what `SystemFit` and every baseline can do
+baselines      forecasters without a network: `Persistence`, `LinearAutoregression`, `NVAR`
+forecasts      closed-loop forecasts beside the truth: `score_forecasts` and its parts
+runs           `Runs`: the cells of a sweep in files, resumed by key; `gather`: cells as one Dataset
+comparison     what biases, gains, masks, readouts and everything learn at one count: `rnnbias.compare`
+"""
+
+from rnnbias.evaluation.baselines import NVAR, LinearAutoregression, Persistence
+from rnnbias.evaluation.forecasters import Forecaster
+from rnnbias.evaluation.forecasts import forecast_windows, score_attractor, score_forecasts, score_windows
+from rnnbias.evaluation.runs import Runs, gather
+
+__all__ = [
+    "NVAR",
+    "Forecaster",
+    "LinearAutoregression",
+    "Persistence",
+    "Runs",
+    "forecast_windows",
+    "gather",
+    "score_attractor",
+    "score_forecasts",
+    "score_windows",
+]

@@ -4,8 +4,8 @@ Persistence             the floor: nothing changes
 LinearAutoregression    a linear map of a few delayed states
 NVAR                    a quadratic one: next-generation reservoir computing
 
-Each is fitted to trials (trial, time, state), sees them standardised by their own mean and deviation, and is
-a differentiable map on the last `delays` states, all in float64.
+Each is a `Forecaster`, sees its data standardised, and is a differentiable map on the last `delays` states, all in
+float64.
 """
 
 from __future__ import annotations
@@ -17,20 +17,25 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+import xarray as xr
 from torch import Tensor
 
+from rnnbias.datasets.recordings import Recording, read
+from rnnbias.datasets.standardiser import Standardiser
+from rnnbias.evaluation.forecasters import Data, label, read_like
 from systems import checks
 
 __all__ = ["NVAR", "Baseline", "LinearAutoregression", "Persistence", "least_squares"]
+
+_LIKE = torch.empty(0, dtype=torch.float64)
 
 
 class Baseline(ABC):
     """A map on the last k = `delays` states: s_t = (x_{t-k+1}, ..., x_t) -> (x_{t-k+2}, ..., x_t, f(s_t))."""
 
     delays: int
-    mean: np.ndarray
-    scale: np.ndarray
+    recording: Recording
+    standardiser: Standardiser
 
     @property
     @abstractmethod
@@ -45,19 +50,16 @@ class Baseline(ABC):
     def _learn(self, state: Tensor, then: Tensor) -> None:
         """Learn f from pairs of s_t and x_{t+1}."""
 
-    def fit(self, values: ArrayLike) -> Self:
-        """Learn from `values` (trial, time, state); returns itself.
+    def fit(self, data: Data, dt: float | None = None) -> Self:
+        """Learn from whatever `rnnbias.datasets.recordings.read` reads; returns itself.
 
         Raises ValueError where a state is constant, or where there are fewer samples than numbers to learn
         for a state.
         """
-        values = checks.array("values", values, ndim=3)
-        self.mean, self.scale = values.mean((0, 1)), values.std((0, 1))
-        if (self.scale == 0).any():
-            raise ValueError("values must vary in every state, got a constant one")
-        standard = self._standardise(values)
-        if standard.shape[1] <= self.delays:
-            raise ValueError(f"values must have more than {self.delays} samples, got {standard.shape[1]}")
+        found = read(data, dt, shortest=self.delays + 1)
+        self.recording = found._replace(values=found.values[:0])
+        self.standardiser = Standardiser.of(found.values, "the recording", found.states)
+        standard = self.standardiser.transform(found.values, _LIKE)
         self._learn(_embed(standard[:, :-1], self.delays).flatten(0, 1), standard[:, self.delays :].flatten(0, 1))
         return self
 
@@ -67,34 +69,49 @@ class Baseline(ABC):
         return torch.cat([state[:, then.shape[1] :], then], 1)
 
     @torch.no_grad()
-    def forecast(self, context: ArrayLike, steps: int) -> np.ndarray:
-        """Run on for `steps` samples after `context` (trial, time, state); returns (trial, steps, state)."""
+    def drive(self, inputs: Data) -> xr.Dataset:
+        """See `Forecaster.drive`; the first predictions, which lack delayed states, are NaN."""
+        data, state = self._embedded(inputs)
+        ahead = self.predict(state.flatten(0, 1)).unflatten(0, state.shape[:2])
+        missing = ahead.new_full((len(ahead), self.delays - 1, ahead.shape[2]), torch.nan)
+        times = np.arange(1, data.values.shape[1] + 1) * data.dt
+        return self._label("one-step prediction from true inputs", times, prediction=torch.cat([missing, ahead], 1))
+
+    @torch.no_grad()
+    def forecast(self, context: Data, steps: int) -> xr.Dataset:
+        """See `Forecaster.forecast`."""
         steps = checks.whole("steps", steps, at_least=1)
-        _, state = self.free_map(context)
-        ahead = []
+        data, state = self._embedded(context)
+        now, ahead = state[:, -1], []
         for _ in range(steps):
-            state = self.step(state)
-            ahead.append(state[:, -len(self.scale) :])
-        return torch.stack(ahead, 1).numpy() * self.scale + self.mean
+            now = self.step(now)
+            ahead.append(now[:, -data.values.shape[2] :])
+        times = np.arange(1, steps + 1) * data.dt
+        return self._label("free-running forecast", times, forecast=torch.stack(ahead, 1))
 
-    def free_map(self, context: ArrayLike) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-        """The map that `forecast` iterates, for dynamical analysis, and its state after `context`."""
-        if not hasattr(self, "scale"):
+    def free_map(self, context: Data) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+        """See `Forecaster.free_map`."""
+        return self.step, self._embedded(context)[1][:, -1]
+
+    def _embedded(self, source: Data) -> tuple[Recording, Tensor]:
+        """Data of the learned kind, and s_t (trial, time, delays * state) from the first sample that has one."""
+        if not hasattr(self, "recording"):
             raise RuntimeError(f"fit the {type(self).__name__} before it forecasts")
-        context = checks.array("context", context, shape=(None, None, len(self.scale)))
-        if context.shape[1] < self.delays:
-            raise ValueError(f"context must have at least {self.delays} samples, got {context.shape[1]}")
-        return self.step, _embed(self._standardise(context[:, -self.delays :]), self.delays)[:, 0]
+        data = read_like(self.recording, source)
+        if data.values.shape[1] < self.delays:
+            raise ValueError(f"context must have at least {self.delays} samples, got {data.values.shape[1]}")
+        return data, _embed(self.standardiser.transform(data.values, _LIKE), self.delays)
 
-    def _standardise(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy((values - self.mean) / self.scale)
+    def _label(self, title: str, times: np.ndarray, **standard: Tensor) -> xr.Dataset:
+        values = {name: self.standardiser.inverse(array) for name, array in standard.items()}
+        return label(self.recording, times, title=title, config={"baseline": repr(self)}, **values)
 
 
 @dataclass
 class Persistence(Baseline):
     """Nothing changes: x_{t+1} = x_t.
 
-    >>> Persistence().fit([[[0.0], [1.0], [2.0]]]).forecast([[[5.0]]], steps=2).tolist()
+    >>> Persistence().fit([0.0, 1.0, 2.0], dt=1.0).forecast([5.0], steps=2).forecast.values.tolist()
     [[[5.0], [5.0]]]
     """
 
@@ -165,8 +182,8 @@ class NVAR(Baseline):
     >>> x = [0.3]
     >>> for _ in range(50):
     ...     x.append(3.8 * x[-1] * (1 - x[-1]))
-    >>> logistic = NVAR(delays=1, ridge=0.0).fit(np.reshape(x, (1, -1, 1)))
-    >>> round(logistic.forecast([[[0.5]]], steps=1).item(), 10)
+    >>> logistic = NVAR(delays=1, ridge=0.0).fit(x, dt=1.0)
+    >>> round(logistic.forecast([0.5], steps=1).forecast.item(), 10)
     0.95
     """
 
@@ -191,7 +208,7 @@ class NVAR(Baseline):
         self.weights = least_squares(_quadratic(state), then - self._now(state), self.ridge)
 
     def _now(self, state: Tensor) -> Tensor:
-        return state[:, -len(self.scale) :]
+        return state[:, -len(self.recording.states) :]
 
 
 def least_squares(features: Tensor, targets: Tensor, ridge: float = 0.0) -> Tensor:
