@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
-from scipy.stats import qmc
 
 from systems import checks
 from systems.labels import Labelled, dataset
@@ -120,6 +119,8 @@ class Function:
         The points are a scrambled Sobol sequence (Owen 1998), which leaves no gaps; other seeds scramble it otherwise.
         `noise` adds Gaussian noise to y, in standard deviations of each output over the sample.
         """
+        from scipy.stats import qmc
+
         samples = checks.whole("samples", samples, at_least=1)
         checks.whole("samples x inputs", samples * len(self.box), at_most=_MOST_NUMBERS)
         seed = checks.seed("seed", seed)

@@ -7,10 +7,10 @@ whatever else is in the batch. `rk4` and `scipy_method` are coarse on purpose, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from functools import cache
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-from scipy.integrate import DOP853, solve_ivp
 from torch import Tensor
 from tqdm import tqdm
 
@@ -25,12 +25,24 @@ _HALVINGS = 24  # a step below 2**-24 of a sample interval is taken for divergen
 _Row = list[tuple[int, float]]
 
 
-def _nonzero(row: np.ndarray) -> _Row:
-    return [(j, float(a)) for j, a in enumerate(row) if a]
+class _Tableau(NamedTuple):
+    """The coefficients of the pair: stages, weights and the two error estimates, zeros left out."""
+
+    stages: list[tuple[float, _Row]]
+    weights: _Row
+    fifth: _Row
+    third: _Row
 
 
-_STAGES = [(float(c), _nonzero(a)) for c, a in zip(DOP853.C[1:], DOP853.A[1:], strict=True)]
-_WEIGHTS, _ERROR5, _ERROR3 = _nonzero(DOP853.B), _nonzero(DOP853.E5), _nonzero(DOP853.E3)
+@cache
+def _tableau() -> _Tableau:
+    from scipy.integrate import DOP853
+
+    def nonzero(row: np.ndarray) -> _Row:
+        return [(j, float(a)) for j, a in enumerate(row) if a]
+
+    stages = [(float(c), nonzero(a)) for c, a in zip(DOP853.C[1:], DOP853.A[1:], strict=True)]
+    return _Tableau(stages, nonzero(DOP853.B), nonzero(DOP853.E5), nonzero(DOP853.E3))
 
 
 def intervals(times: np.ndarray, label: str) -> Iterator[int]:
@@ -49,13 +61,13 @@ def _combine(row: _Row, slopes: list[np.ndarray]) -> np.ndarray:
 
 def _step(field: Field, t: float, x: np.ndarray, h: float, rtol: float, atol: float) -> tuple[np.ndarray, np.ndarray]:
     """Take one step; returns the new states and each trial's error, at most 1 where it is acceptable."""
-    slopes = [field(t, x)]
-    for c, row in _STAGES:
+    pair, slopes = _tableau(), [field(t, x)]
+    for c, row in pair.stages:
         slopes.append(field(t + c * h, x + h * _combine(row, slopes)))
-    y = x + h * _combine(_WEIGHTS, slopes)
+    y = x + h * _combine(pair.weights, slopes)
     scale = atol + rtol * np.maximum(np.abs(x), np.abs(y))
-    fifth = np.mean((_combine(_ERROR5, slopes) / scale) ** 2, axis=-1)
-    third = np.mean((_combine(_ERROR3, slopes) / scale) ** 2, axis=-1)
+    fifth = np.mean((_combine(pair.fifth, slopes) / scale) ** 2, axis=-1)
+    third = np.mean((_combine(pair.third, slopes) / scale) ** 2, axis=-1)
     return y, h * fifth / np.sqrt(np.maximum(fifth + 0.01 * third, np.finfo(float).tiny))
 
 
@@ -135,6 +147,8 @@ def scipy_method(
     method: str, field: Field, start: np.ndarray, times: np.ndarray, *, rtol: float, atol: float
 ) -> np.ndarray:
     """Integrate trial by trial with `scipy.integrate.solve_ivp`."""
+    from scipy.integrate import solve_ivp
+
     trials = []
     for x in start:
         result = solve_ivp(

@@ -14,7 +14,6 @@ import torch
 import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor
-from torchdiffeq import odeint
 
 from systems import checks, labels
 from systems.integrate import dop853, rk4, scipy_method
@@ -286,6 +285,8 @@ class System:
 
         `options` go to `torchdiffeq.odeint`; the default is its fifth-order method at 1e-9.
         """
+        from torchdiffeq import odeint
+
         options = {"method": "dopri5", "rtol": 1e-9, "atol": 1e-9, **options}
         return odeint(self, start, times, **options).movedim(0, -2)
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from systems import checks
@@ -86,6 +85,8 @@ def outline(points: ArrayLike, **parameters: float) -> System:
     >>> triangle.simulate(duration=3.0).trajectory[0, 0].values.tolist()
     [0.0, 0.0]
     """
+    from scipy.interpolate import CubicSpline
+
     corners = checks.array("points", points, shape=(None, 2))
     closed = np.concatenate([corners, corners[:1]])
     chords = np.linalg.norm(np.diff(closed, axis=0), axis=1)

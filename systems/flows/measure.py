@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq
 from tqdm import tqdm
 
 from systems import checks
@@ -59,6 +58,8 @@ def period(system: System, *, cycles: int = 5, longest: float = 1000.0, seed: in
     >>> round(period(get("cosine", frequency=2.0)), 6)
     0.5
     """
+    from scipy.optimize import brentq
+
     _check_memoryless(system)
     checks.whole("cycles", cycles, at_least=2)
     samples = system.simulate(1, longest * system.dt, seed=seed).trajectory[0]

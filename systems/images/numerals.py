@@ -10,9 +10,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from matplotlib import font_manager, get_data_path
-from matplotlib.ft2font import FT2Font
-from scipy import ndimage
 
 from systems import checks
 
@@ -97,6 +94,8 @@ def draw(
     >>> images.shape, labels[:3].tolist()
     ((20, 28, 28), [0, 1, 2])
     """
+    from scipy import ndimage
+
     glyphs = ndimage.gaussian_filter(_glyphs(checks.choice("script", script, SCRIPTS)), (0, _FINE / 2, _FINE / 2))
     counts = [checks.whole(name, n, at_least=1, at_most=10**6) for name, n in (("train", train), ("test", test))]
     strength = checks.number("strength", strength, at_least=0, at_most=5)
@@ -112,6 +111,8 @@ def draw(
 
 def _deform(glyphs: np.ndarray, labels: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
     """Sample the glyph of each label at 28 x 28 pixels through a map of its own."""
+    from scipy import ndimage
+
     count = len(labels)
     bounds = strength * np.array([[_TURN], [_SHEAR], [_STRETCH], [_STRETCH]])
     turn, shear, *stretch = bounds * rng.uniform(-1, 1, (4, count))
@@ -133,6 +134,9 @@ def _deform(glyphs: np.ndarray, labels: np.ndarray, rng: np.random.Generator, st
 @cache
 def _glyphs(script: str) -> np.ndarray:
     """The exemplars at four times the resolution, brightness 0 to 1."""
+    from matplotlib.ft2font import FT2Font
+    from scipy import ndimage
+
     first = SCRIPTS[script]
     path = _font(first)
     if path is None:
@@ -158,6 +162,9 @@ def _glyphs(script: str) -> np.ndarray:
 @cache
 def _font(first: int) -> str | None:
     """The path of a font that has ten characters from `first`: matplotlib's own first."""
+    from matplotlib import font_manager, get_data_path
+    from matplotlib.ft2font import FT2Font
+
     own = sorted((Path(get_data_path()) / "fonts" / "ttf").glob("DejaVuSans.ttf"))
     for path in [*map(str, own), *sorted(font_manager.findSystemFonts())]:
         try:

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.linalg import expm
 from torch import Tensor
 
 from systems import checks
@@ -116,6 +115,8 @@ class PointMass(Plant):
     @cached_property
     def _transition(self) -> np.ndarray:
         """(p, v, f) after a step from (p, v, f, u) before it, on each axis, with no force from outside."""
+        from scipy.linalg import expm
+
         rate = np.zeros((4, 4))
         rate[0, 1] = 1
         rate[1, 1:3] = -self.damping / self.mass, 1 / self.mass
