@@ -36,7 +36,7 @@ from systems.flows import System, box, catalogue, chaos, curves, delay, oscillat
 
 __all__ = ["System", "available", "box", "flows", "functions", "get", "images", "plants", "tasks"]
 
-_BUILT_IN = {
+_BUILT_IN: dict[str, Callable[..., System]] = {
     make.__name__: make
     for make in (
         chaos.lorenz63, chaos.rossler, chaos.lorenz96, chaos.thomas, chaos.halvorsen, chaos.chen,

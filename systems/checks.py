@@ -58,11 +58,12 @@ def whole(name: str, value: object, *, at_least: int = 0, at_most: int | None = 
     """Return `value` as an int within the stated bounds; floats are refused, even whole ones."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, got {value}")
-    if at_most is not None and value > at_most:
-        raise ValueError(f"{name} must be at most {at_most}, got {value}")
-    return int(value)
+    result = int(value)
+    if result < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, got {result}")
+    if at_most is not None and result > at_most:
+        raise ValueError(f"{name} must be at most {at_most}, got {result}")
+    return result
 
 
 def seed(name: str, value: object) -> int:

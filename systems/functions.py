@@ -86,8 +86,8 @@ class Function:
         if len(self.inputs) != len(sides):
             raise ValueError(f"inputs must name the {len(sides)} sides of the box, got {self.inputs}")
         found = _column(self.value(sides.mean(1)[None].repeat(2, 0)), 2, "value of the centre of the box")
-        names = ("y",) if found.shape[1] == 1 else tuple(f"y{i}" for i in range(found.shape[1]))
-        put("outputs", tuple(self.outputs) or names)
+        default = ("y",) if found.shape[1] == 1 else tuple(f"y{i}" for i in range(found.shape[1]))
+        put("outputs", tuple(self.outputs) or default)
         if len(self.outputs) != found.shape[1]:
             raise ValueError(f"outputs must name the {found.shape[1]} columns of the value, got {self.outputs}")
         names = [*self.inputs, *self.outputs]

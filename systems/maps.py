@@ -39,11 +39,11 @@ def prepare(step: Map, start: Tensor | ArrayLike, name: str = "start") -> Tensor
     A floating-point tensor keeps its type and device, all else becomes float64. Raises TypeError or ValueError where
     the states are not real, finite and (batch, n), or the map changes their shape or type or mixes the rows.
     """
-    array = checks.array(name, start.detach().cpu() if isinstance(start, Tensor) else start, ndim=2)
+    tensor = start.detach() if isinstance(start, Tensor) else None
+    array = checks.array(name, start if tensor is None else tensor.cpu(), ndim=2)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    floating = isinstance(start, Tensor) and start.is_floating_point()
-    x = start.detach() if floating else torch.as_tensor(array)
+    x = tensor if tensor is not None and tensor.is_floating_point() else torch.as_tensor(array)
     with torch.no_grad():
         y = step(x)
         if not isinstance(y, Tensor):

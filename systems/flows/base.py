@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
 from typing import ClassVar, Self
@@ -31,11 +32,16 @@ _MOST_NUMBERS = 2**28  # a simulation of 2 GiB
 _COARSE = ("RK4", "RK23", "RK45", "Radau", "BDF", "LSODA")
 
 
-def box(centre: Sequence[float], spread: float | Sequence[float] = 1.0) -> Draw:
-    """Return a rule that draws starts uniformly within `spread` of `centre`, state by state."""
+def box(centre: ArrayLike, spread: ArrayLike = 1.0) -> Draw:
+    """Return a rule that draws starts uniformly within `spread` of `centre`, state by state.
+
+    >>> box([0, 25], [1, 10])(np.random.default_rng(0), Parameters()).round(2).tolist()
+    [0.27, 20.4]
+    """
+    middle, reach = np.asarray(centre), np.asarray(spread)
 
     def draw(rng: np.random.Generator, p: Parameters) -> np.ndarray:
-        return np.asarray(centre) + np.asarray(spread) * rng.uniform(-1, 1, len(centre))
+        return middle + reach * rng.uniform(-1, 1, len(middle))
 
     return draw
 
@@ -81,9 +87,9 @@ class System:
     name: str
     states: Sequence[str]
     field: VectorField
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, float] = dataclasses.field(default_factory=dict)
     description: str = ""
-    units: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dt: float = 0.01
     lyapunov: float | None = None
     period: float | None = None
@@ -117,8 +123,6 @@ class System:
             put("period", checks.number("period", self.period, above=0))
         if self.lyapunov is not None:
             put("lyapunov", checks.number("lyapunov", self.lyapunov))
-        if self.draw is None:
-            put("draw", box(np.zeros(self.size)))
         with torch.no_grad():
             self._try_field(torch.as_tensor(self.starts(2, seed=0)))
 
@@ -154,7 +158,8 @@ class System:
 
     def starts(self, trials: int, seed: int) -> np.ndarray:
         """Draw starts of shape (trial, state); row k depends on the seed and on k alone."""
-        rows = [self.draw(_generator(seed, k, 0), self.p) for k in range(trials)]
+        draw = self.draw or box(np.zeros(self.size))
+        rows = [draw(_generator(seed, k, 0), self.p) for k in range(trials)]
         return checks.array("what draw returns", np.stack(rows), shape=(trials, self.size))
 
     def simulate(
@@ -294,9 +299,13 @@ class System:
         rate = self.field(torch.as_tensor(t, dtype=x.dtype), x, *more, self.p)
         if not isinstance(rate, tuple):
             return rate
-        if not all(isinstance(part, Tensor) and part.ndim == x.ndim - 1 for part in rate):  # constants
-            rate = [torch.as_tensor(part, dtype=x.dtype).expand(x.shape[:-1]) for part in rate]
-        return torch.stack(rate, dim=-1)
+        parts = [
+            part
+            if isinstance(part, Tensor) and part.ndim == x.ndim - 1
+            else torch.as_tensor(part, dtype=x.dtype).expand(x.shape[:-1])
+            for part in rate
+        ]
+        return torch.stack(parts, dim=-1)
 
     def _try_field(self, x: Tensor) -> None:
         self._check_rate(self(0.0, x), x)

@@ -52,7 +52,7 @@ class DelaySystem(System):
         checks.whole("pieces", self.pieces, at_least=1)
         super().__post_init__()
 
-    def __call__(self, t: Tensor | float, x: Tensor, past: Tensor) -> Tensor:
+    def __call__(self, t: Tensor | float, x: Tensor, past: Tensor) -> Tensor:  # type: ignore[override]
         """Return dx/dt from the state now and the state one delay ago."""
         return self._evaluate(t, x, past)
 

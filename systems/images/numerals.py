@@ -97,16 +97,17 @@ def draw(
     from scipy import ndimage
 
     glyphs = ndimage.gaussian_filter(_glyphs(checks.choice("script", script, SCRIPTS)), (0, _FINE / 2, _FINE / 2))
-    counts = [checks.whole(name, n, at_least=1, at_most=10**6) for name, n in (("train", train), ("test", test))]
+    train, test = (checks.whole(name, n, at_least=1, at_most=10**6) for name, n in (("train", train), ("test", test)))
     strength = checks.number("strength", strength, at_least=0, at_most=5)
-    out = []
-    children = np.random.SeedSequence([checks.seed("seed", seed), SCRIPTS[script]]).spawn(2)
-    for count, child in zip(counts, children, strict=True):
-        rng = np.random.default_rng(child)
+
+    def part(count: int, stream: np.random.SeedSequence) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(stream)
         labels = np.arange(count) % 10
         blocks = [_deform(glyphs, labels[k : k + _BLOCK], rng, strength) for k in range(0, count, _BLOCK)]
-        out += [np.concatenate(blocks), labels]
-    return tuple(out)
+        return np.concatenate(blocks), labels
+
+    first, second = np.random.SeedSequence([checks.seed("seed", seed), SCRIPTS[script]]).spawn(2)
+    return *part(train, first), *part(test, second)
 
 
 def _deform(glyphs: np.ndarray, labels: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:

@@ -11,6 +11,7 @@ counted from the plant's `home`. Tensors are (..., state): leading dimensions ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 
 from systems import checks
@@ -100,7 +101,7 @@ def available() -> dict[str, str]:
     return {name: _ABOUT.get(name, plant.description) for name, plant in PLANTS.items()}
 
 
-def from_dict(settings: dict[str, object]) -> Plant:
+def from_dict(settings: Mapping[str, object]) -> Plant:
     """Rebuild a plant that `Plant.to_dict` described.
 
     >>> from_dict(get("arm-26").to_dict()) == get("arm-26")

@@ -11,6 +11,7 @@ gain            the seen hand is nearer to or farther from the start `Visuomotor
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -53,7 +54,7 @@ class Load:
         return {"load": next(name for name, kind in LOADS.items() if kind is type(self)), **asdict(self)}
 
     @staticmethod
-    def from_dict(settings: dict[str, object]) -> Load:
+    def from_dict(settings: Mapping[str, object]) -> Load:
         """Rebuild a load that `to_dict` described.
 
         >>> Load.from_dict({"load": "curl", "strength": -13.0})

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from systems import checks
 from systems.tasks import cognitive, losses, reaching
 from systems.tasks.cognitive import CognitiveTask
@@ -52,7 +54,8 @@ def get(name: str, **settings: object) -> Reaching | CognitiveTask:
     >>> get("interval_timing", wait=0).steps
     81
     """
-    return checks.call(TASKS[checks.choice("name", name, TASKS)], settings)
+    kind: Callable[..., Reaching | CognitiveTask] = TASKS[checks.choice("name", name, TASKS)]
+    return checks.call(kind, settings)
 
 
 def available() -> dict[str, str]:

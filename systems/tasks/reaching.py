@@ -10,9 +10,9 @@ A controller is any function (inputs, memory) -> (command, memory); its memory i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -114,7 +114,7 @@ class Reaching(ABC):
         return {"task": name, **asdict(self), "load": self.load.to_dict()}
 
     @staticmethod
-    def from_dict(settings: dict[str, object]) -> Reaching:
+    def from_dict(settings: Mapping[str, Any]) -> Reaching:
         """Rebuild a task that `to_dict` described.
 
         >>> task = CentreOut(targets=3, sees="both", vision_delay=0.07)
