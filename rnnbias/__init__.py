@@ -9,31 +9,53 @@ fit_classes     learn to tell images apart
 compare         what biases, gains, masks, readouts and everything reach at one count of learned numbers
 load            read a saved `Fit`, whatever its kind
 Bank            many named sets of biases over one frozen network
+Problem, solve  a problem of your own, and the one procedure that learns any
 
-Recipe          the law, scales and wiring of the frozen weights
-RNN, FNN        the networks as torch modules
-LevenbergMarquardt, GaussNewton, Adam, Ridge    the solvers
+Rooms, each above those that it builds on:
 
+networks        frozen networks as torch modules, their recipes, wirings and Jacobians
+datasets        what is read from the user: recordings, function samples, images; one standardiser
+objectives      what a solver can learn from
+solvers         how trainable parameters are found
+storage         sealed files: fits, checkpoints, banks
+fit             `Fit`: a learned network, and `load`
 metrics         how good forecasts, free runs and reaches are, on named dimensions
+evaluation      baselines, scores of forecasts, stores of runs
+problems        what can be learned, and how
 analysis        what learned networks do: spectra, fixed points, dimensions, biases, clusters
 plot            figures from labelled results
 theory          the biases that the proof constructs
 """
 
+from importlib.metadata import PackageNotFoundError, version
+
 from rnnbias import metrics
-from rnnbias.evaluation.comparison import compare
 from rnnbias.fit import Fit, load
-from rnnbias.networks.base import RNN
-from rnnbias.networks.feedforward import FNN
-from rnnbias.networks.recipe import Recipe
-from rnnbias.problems.autonomous import AutonomousFit, fit_autonomous
-from rnnbias.problems.classification import ClassFit, fit_classes
-from rnnbias.problems.cognitive import TaskFit, fit_task
-from rnnbias.problems.forecasting import SystemFit, fit_system
-from rnnbias.problems.reaching import ReachFit, fit_reach
-from rnnbias.problems.regression import FunctionFit, fit_function
+from rnnbias.networks import FNN, RNN, Recipe
+from rnnbias.problems import (
+    AutonomousFit,
+    ClassFit,
+    FunctionFit,
+    Problem,
+    ReachFit,
+    SystemFit,
+    TaskFit,
+    compare,
+    fit_autonomous,
+    fit_classes,
+    fit_function,
+    fit_reach,
+    fit_system,
+    fit_task,
+    solve,
+)
 from rnnbias.solvers import Adam, GaussNewton, LevenbergMarquardt, Ridge
-from rnnbias.storage.bank import Bank
+from rnnbias.storage import Bank
+
+try:
+    __version__ = version("rnnbias")
+except PackageNotFoundError:  # imported from a folder that was never installed
+    __version__ = "unknown"
 
 __all__ = [
     "FNN",
@@ -46,11 +68,13 @@ __all__ = [
     "FunctionFit",
     "GaussNewton",
     "LevenbergMarquardt",
+    "Problem",
     "ReachFit",
     "Recipe",
     "Ridge",
     "SystemFit",
     "TaskFit",
+    "__version__",
     "compare",
     "fit_autonomous",
     "fit_classes",
@@ -60,4 +84,5 @@ __all__ = [
     "fit_task",
     "load",
     "metrics",
+    "solve",
 ]

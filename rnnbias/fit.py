@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import nn
 
 from rnnbias.solvers import Solver
 from rnnbias.storage import checkpoint, netcdf
@@ -22,16 +21,17 @@ __all__ = ["Fit", "load"]
 _FORM = "rnnbias fit 2"
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Fit(ABC):
     """A learned network.
 
-    A kind of fit is a subclass that says what was learned (`about`, `arrays`) and can be rebuilt from that (`revive`).
+    A kind of fit is a subclass that says what was learned (`about`, `arrays`), can be rebuilt from that (`revive`), and
+    can be scored on what it has not seen (`score`). Fits are equal where all that would be saved is.
 
     Attributes
     ----------
-    network : Module
-        The torch module; frozen weights are its buffers, learned numbers its parameters.
+    network : Network
+        The torch module; frozen weights are its buffers, trainable numbers its parameters.
     solver : Solver
         What found the learned numbers.
     history : xarray.Dataset
@@ -40,7 +40,7 @@ class Fit(ABC):
         The remaining arguments of the fit.
     """
 
-    network: nn.Module
+    network: Any
     solver: Solver
     history: xr.Dataset
     settings: dict[str, object]
@@ -70,8 +70,17 @@ class Fit(ABC):
 
     @classmethod
     @abstractmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """Rebuild a fit from `about`, a Dataset with its `arrays` and the fields of `Fit`; refuse the impossible."""
+
+    @abstractmethod
+    def score(self, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """How good the fit is on data that it has not seen; the count of parameters is in `attrs["learned"]`."""
+
+    @property
+    def learned(self) -> int:
+        """How many parameters were learned."""
+        return self.network.learned
 
     def configuration(self) -> dict[str, object]:
         """Everything that rebuilds the fit but its arrays, as plain numbers, strings, lists and dicts."""
@@ -111,6 +120,15 @@ class Fit(ABC):
         The file appears whole or not at all. `rnnbias.load(path)` reads it back.
         """
         return netcdf.write_netcdf(self.to_dataset(), path)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fit) and self._digests() == other._digests()
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self._digests().items())))
+
+    def _digests(self) -> dict[str, str]:
+        return {**self.network.digests(), **netcdf.digests(self.to_dataset())}
 
     def __repr__(self) -> str:
         held = float(np.fmin.reduce(self.history.held_out_loss.values, initial=np.inf))

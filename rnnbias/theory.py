@@ -25,8 +25,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq, linear_sum_assignment
 from scipy.special import gammainccinv
 
-from rnnbias.networks.feedforward import FNN
-from rnnbias.networks.recipe import Recipe
+from rnnbias.networks import FNN, Recipe
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -207,7 +206,12 @@ class _Parts(NamedTuple):
 
 
 def _read(name: str, network: FNN) -> _Parts:
-    if not isinstance(network, FNN) or len(network.widths) != 1 or network.fan != 1 or network.activation != "relu":
+    if (
+        not isinstance(network, FNN)
+        or len(network.widths) != 1
+        or network.wiring.units_per_row != 1
+        or network.activation != "relu"
+    ):
         raise ValueError(f"{name} must be an FNN with one hidden layer of independent ReLU units, got {network!r}")
     if {"gain", "mask"} & set(network.learn):
         raise ValueError(f"{name} must have no learned gains or masks, got learn={set(network.learn)}")

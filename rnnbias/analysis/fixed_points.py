@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rnnbias.analysis.jacobians import modes
-from rnnbias.networks.base import RNN
+from rnnbias.networks import RNN
 from systems import checks, maps
 from systems.labels import Labelled, dataset
 
@@ -93,7 +93,7 @@ def fixed_points(
     TypeError, ValueError
         `trajectory` is not real and finite, a number is outside its bounds, `step` is no such map.
 
-    Examples
+    Objective
     --------
     >>> found = fixed_points(lambda x: x + 0.1 * (x - x**3), np.linspace(-2, 2, 16)[:, None])
     >>> np.sort(found.position.values.round(6).ravel() + 0.0).tolist(), int(found.stable.sum())

@@ -17,8 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from rnnbias.analysis.numbers import Numbers, evaluated, vector
-from rnnbias.networks import parameters
-from rnnbias.networks.base import RNN
+from rnnbias.networks import RNN, parameters
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -68,7 +67,7 @@ def transplant(
     TypeError, ValueError
         The sets or labels do not fit the network, `evaluate` returns no number, a number is outside its bounds.
 
-    Examples
+    Objective
     --------
     >>> net = RNN(8, 1, 1)
     >>> found = transplant(net, np.ones(4), np.zeros(4), [0, 0, 1, -1], lambda n: n.bias.sum().item())
@@ -122,7 +121,7 @@ def lesion(
     TypeError, ValueError
         `network` is no RNN, `cluster` does not fit it, or as `transplant`.
 
-    Examples
+    Objective
     --------
     >>> net = RNN(6, 1, 1)
     >>> seen = lambda n: (n(torch.ones(1, 1, 1).double()).rate == 0).sum().item()

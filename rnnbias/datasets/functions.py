@@ -50,6 +50,8 @@ def read(target: Target, *, box: ArrayLike | None = None, samples: int = 2000, s
     >>> read(field).inputs, read(field).x.shape
     (('lat', 'lon'), (25, 2))
     """
+    if isinstance(target, Samples):
+        return target
     if isinstance(target, str):
         target = functions.get(target)
     elif callable(target) and not isinstance(target, Function):

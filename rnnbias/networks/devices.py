@@ -6,10 +6,10 @@ import torch
 
 from systems import checks
 
-__all__ = ["find"]
+__all__ = ["find_device"]
 
 
-def find(device: str | torch.device) -> torch.device:
+def find_device(device: str | torch.device) -> torch.device:
     """Return the device meant; refuse one that torch does not know or does not see."""
     try:
         found = torch.device(device)

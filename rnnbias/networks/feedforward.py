@@ -10,9 +10,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from rnnbias.networks import wiring as pairs
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import LEARNABLE, Network, Trace, hidden_widths
+from rnnbias.networks.base import TRAINABLE, Network, Trace, hidden_widths
 from rnnbias.networks.recipe import Recipe
 from systems import checks
 
@@ -69,7 +68,7 @@ class FNN(Network):
     (5, torch.Size([3, 1]))
     """
 
-    parts = tuple(part for part in LEARNABLE if part != "initial")
+    parts = tuple(part for part in TRAINABLE if part != "initial")
 
     def __init__(
         self,
@@ -99,11 +98,11 @@ class FNN(Network):
         values |= {
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, start),
-            "bias": ("bias", torch.zeros(self.units // self.tied)),
+            "bias": ("bias", torch.zeros(self.units // self.wiring.units_per_bias)),
             "gain": ("gain", torch.ones(self.units)),
             "mask": ("mask", torch.ones(self.units)),
         }
-        self.hold(values, device, dtype)
+        self.register(values, device, dtype)
 
     @property
     def dims(self) -> dict[str, tuple[str, ...]]:
@@ -116,9 +115,13 @@ class FNN(Network):
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The hidden layers, inputs first."""
-        ends = list(itertools.accumulate(self.widths, initial=0))
+        ends, each = list(itertools.accumulate(self.widths, initial=0)), self.wiring.units_per_bias
         return tuple(
-            Layer(getattr(self, _weight(k)), slice(a // self.tied, b // self.tied), slice(a, b))
+            Layer(
+                getattr(self, _weight(k)),
+                slice(a // each, b // each),
+                slice(a, b),
+            )
             for k, (a, b) in enumerate(itertools.pairwise(ends))
         )
 
@@ -131,15 +134,15 @@ class FNN(Network):
         biases, below, drives, rates = self.biases, first, [], []
         for k, layer in enumerate(self.layers):
             fed = below @ layer.weight.T if k else first
-            drive = pairs.share(fed, self.fan) + biases[layer.units_at]
-            drive, below = self.fire(drive, layer.units_at)
+            drive = self.wiring.spread(fed) + biases[layer.units_at]
+            drive, below = self.activate(drive, layer.units_at)
             drives.append(drive)
             rates.append(below)
         return Trace(torch.cat(drives, -1), torch.cat(rates, -1)) if len(drives) > 1 else Trace(drives[0], rates[0])
 
     def read(self, rate: Tensor) -> Tensor:
         """y = C r for rates (..., unit) of all layers, of which the last is read."""
-        return pairs.difference(rate[..., self.layers[-1].units_at], self.fan) @ self.readout.T
+        return self.wiring.contrast(rate[..., self.layers[-1].units_at]) @ self.readout.T
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The outputs (..., output) for inputs (..., input)."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnnbias.networks import wiring as pairs
 from rnnbias.networks.activations import ACTIVATIONS
 from rnnbias.networks.feedforward import FNN
 
@@ -30,26 +29,26 @@ def layer_jacobian(network: FNN, inputs: Tensor) -> Tensor:
     """
     if "mask" in network.learn:
         raise ValueError("learn must not hold 'mask' where a Jacobian is needed: a step function has no slope")
-    samples, outputs, fan = len(inputs), network.outputs, network.fan
+    samples, outputs = len(inputs), network.outputs
     slope = ACTIVATIONS[network.activation].slope
     drive, rate = network.trace(inputs)
     found = {name: p.new_zeros(samples, outputs, *p.shape) for name, p in network.named_parameters()}
     if "readout" in found:
-        seen = pairs.difference(rate[:, network.layers[-1].units_at], fan)
+        seen = network.wiring.contrast(rate[:, network.layers[-1].units_at])
         for o in range(outputs):
             found["readout"][:, o, o] = seen
-    adjoint = pairs.oppose(network.readout, fan).expand(samples, outputs, network.widths[-1])
+    adjoint = network.wiring.oppose(network.readout).expand(samples, outputs, network.widths[-1])
     for k in reversed(range(len(network.layers))):
         layer = network.layers[k]
         below = rate[:, network.layers[k - 1].units_at] if k else inputs
         local = adjoint * slope(drive[:, None, layer.units_at])
         if "gain" in found:
-            fed = pairs.share(below @ layer.weight.T, fan) + network.biases[layer.units_at]
+            fed = network.wiring.spread(below @ layer.weight.T) + network.biases[layer.units_at]
             found["gain"][:, :, layer.units_at] = local * fed[:, None]
             local = local * network.gain[layer.units_at]
         if "bias" in found:
-            found["bias"][:, :, layer.biases_at] = pairs.difference(local, network.tied)
-        folded = pairs.gather(local, fan)
+            found["bias"][:, :, layer.biases_at] = network.wiring.to_biases(local)
+        folded = network.wiring.gather(local)
         if "weights" in network.learn:
             found[f"weight_{k + 1}"] = folded[..., None] * below[:, None, None]
         if k:

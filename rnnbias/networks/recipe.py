@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnbias.networks.wiring import WIRINGS, Wiring
 from systems import checks
 
-__all__ = ["LAWS", "WIRINGS", "Frozen", "FrozenLayers", "Recipe", "digest"]
+__all__ = ["LAWS", "Frozen", "FrozenLayers", "Recipe", "digest"]
 
 LAWS = ("gaussian", "uniform", "ternary", "dale")
-WIRINGS = ("push-pull", "twins", "independent")
 _SCALES = ("gain", "input_scale", "bias_scale", "readout_scale")
 _DENSITY = 0.1  # fraction of non-zero entries under the ternary law
 _EXCITATORY = 0.8  # fraction of excitatory columns under the dale law
@@ -94,27 +94,10 @@ class Recipe:
         for name in _SCALES:
             checks.number(name, getattr(self, name), at_least=0)
 
-    @property
-    def units_per_row(self) -> int:
-        """How many units share one row of W and B: 1 under independent wiring, else 2."""
-        return 1 if self.wiring == "independent" else 2
-
-    @property
-    def units_per_bias(self) -> int:
-        """How many units one learned number of a bias moves: 2 under push-pull wiring, else 1."""
-        return 2 if self.wiring == "push-pull" else 1
-
-    def rows(self, units: int, name: str = "units") -> int:
-        """How many rows serve so many units; raises ValueError, naming the argument, where that is no whole number."""
-        rows, odd = divmod(units, self.units_per_row)
-        if odd:
-            raise ValueError(f"{name} must be even under {self.wiring} wiring, got {units}")
-        return rows
-
     def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:
         """Draw the frozen arrays of a recurrent network of `units` units."""
         seeds = np.random.SeedSequence(self.seed).spawn(5)
-        rows = self.rows(units)
+        rows = self._wired.rows(units)
         return Frozen(
             recurrent=self._between(seeds[0], seeds[4], rows, units),
             input=_rows(seeds[1], self._wide, rows, inputs) * self.input_scale,
@@ -129,7 +112,7 @@ class Recipe:
         layers or wider ones leave the others as they were.
         """
         _, first, last, bias, _, *later = np.random.SeedSequence(self.seed).spawn(4 + len(units))
-        rows = [self.rows(n) for n in units]
+        rows = [self._wired.rows(n) for n in units]
         weights = [_rows(first, self._wide, rows[0], inputs) * self.input_scale]
         biases = [self._bias(bias, rows[0])]
         for seed, below, here in zip(later, units[:-1], rows[1:], strict=True):
@@ -137,6 +120,10 @@ class Recipe:
             weights.append(self._between(own, signs, here, below))
             biases.append(self._bias(shift, here))
         return FrozenLayers(tuple(weights), tuple(biases), self._readout(last, units[-1], outputs))
+
+    @property
+    def _wired(self) -> Wiring:
+        return WIRINGS[self.wiring]
 
     @property
     def _wide(self) -> str:
@@ -153,7 +140,7 @@ class Recipe:
         return weights * (self.gain / np.sqrt(units))
 
     def _readout(self, seed: np.random.SeedSequence, units: int, outputs: int) -> np.ndarray:
-        drawn = _rows(seed, self._wide, self.rows(units), outputs)
+        drawn = _rows(seed, self._wide, self._wired.rows(units), outputs)
         return np.ascontiguousarray(drawn.T) * (self.readout_scale / np.sqrt(units))
 
     def _bias(self, seed: np.random.SeedSequence, rows: int) -> np.ndarray:

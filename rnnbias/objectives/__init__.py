@@ -1,1 +1,32 @@
-"""."""
+"""Objectives: what a solver can learn from. Each is trials with residuals, a loss, and exact derivatives.
+
+base             `Objective`: make your own
+sequences        `Sequences`: outputs that a driven `RNN` should give
+orbits           `FreeRun`: a closed `Orbit` that an `RNN` without input should follow, whatever its phase
+reaching         `Reaches`: an `RNN` in control of a plant, judged by a loss
+points           `Points`: values that an `FNN` should take
+classification   `OneHot`, `CrossEntropy`: classes that an `FNN` should tell apart
+first_layer      `FirstLayer`: W x of every trial, computed once while the first layer is frozen
+"""
+
+from rnnbias.objectives.base import Linearisation, Objective, Products
+from rnnbias.objectives.classification import CrossEntropy, OneHot
+from rnnbias.objectives.first_layer import FirstLayer
+from rnnbias.objectives.orbits import FreeRun, Orbit
+from rnnbias.objectives.points import Points
+from rnnbias.objectives.reaching import Reaches
+from rnnbias.objectives.sequences import Sequences
+
+__all__ = [
+    "CrossEntropy",
+    "FirstLayer",
+    "FreeRun",
+    "Linearisation",
+    "Objective",
+    "OneHot",
+    "Orbit",
+    "Points",
+    "Products",
+    "Reaches",
+    "Sequences",
+]

@@ -10,18 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnbias.networks import wiring as pairs
-from rnnbias.networks.feedforward import FNN
-from rnnbias.objectives.base import Examples
-from rnnbias.objectives.first_layer import Drives, slopes
+from rnnbias.networks import FNN
+from rnnbias.objectives.base import Objective
+from rnnbias.objectives.first_layer import FirstLayer, cross_entropy_gradients
 
-__all__ = ["Classes", "CrossEntropy"]
+__all__ = ["CrossEntropy", "OneHot"]
 
 _BLOCK = 100  # trials whose rates are held at once where no gradient is wanted
 
 
 @dataclass(frozen=True)
-class Classes(Examples):
+class OneHot(Objective[FNN]):
     """Inputs of known class; the residuals are the outputs minus one-hot targets.
 
     Parameters
@@ -29,7 +28,7 @@ class Classes(Examples):
     inputs : Tensor (trial, input)
     labels : Tensor (trial,)
         Whole numbers.
-    drives : Drives, optional
+    first : FirstLayer, optional
         W x of the same trials, where the first layer does not learn.
     chosen : Tensor, optional
         Indices of the trials that count; default: all.
@@ -37,7 +36,7 @@ class Classes(Examples):
 
     inputs: Tensor
     labels: Tensor
-    drives: Drives | None = None
+    first: FirstLayer | None = None
     chosen: Tensor | None = None
 
     @property
@@ -45,8 +44,8 @@ class Classes(Examples):
         """Of the trials that count."""
         return torch.arange(len(self.labels), device=self.labels.device) if self.chosen is None else self.chosen
 
-    def part(self, chosen: Tensor) -> Self:
-        """See `Examples.part`."""
+    def subset(self, chosen: Tensor) -> Self:
+        """See `Objective.subset`."""
         return replace(self, chosen=self.indices[chosen])
 
     def __len__(self) -> int:
@@ -54,19 +53,19 @@ class Classes(Examples):
 
     def logits(self, network: FNN, chosen: Tensor) -> Tensor:
         """Outputs (trial, output) for the trials of these indices."""
-        if self.drives is None:
+        if self.first is None:
             return network(self.inputs[chosen])
-        return network.read(network.trace_above(self.drives.of(chosen)).rate)
+        return network.read(network.trace_above(self.first.drive(chosen)).rate)
 
     def residual(self, network: FNN) -> Tensor:
-        """See `Examples.residual`; (trial, output)."""
+        """See `Objective.residual`; (trial, output)."""
         one_hot = functional.one_hot(self.labels[self.indices], network.outputs)
         return self.logits(network, self.indices) - one_hot.to(network.start.dtype)
 
     @torch.no_grad()
     def regression(self, network: FNN) -> tuple[Tensor, Tensor]:
-        """See `Examples.regression`."""
-        rates = [pairs.difference(rate[:, network.layers[-1].units_at], network.fan) for rate in self.rates(network)]
+        """See `Objective.regression`."""
+        rates = [network.wiring.contrast(rate[:, network.layers[-1].units_at]) for rate in self.rates(network)]
         one_hot = functional.one_hot(self.labels[self.indices], network.outputs)
         return torch.cat(rates), one_hot.to(network.start.dtype)
 
@@ -75,7 +74,7 @@ class Classes(Examples):
         """Rates (trial, unit of all layers), some trials at a time."""
         for some in self.indices.split(_BLOCK):
             found = (
-                network.trace(self.inputs[some]) if self.drives is None else network.trace_above(self.drives.of(some))
+                network.trace(self.inputs[some]) if self.first is None else network.trace_above(self.first.drive(some))
             )
             yield found.rate
 
@@ -90,23 +89,23 @@ class Classes(Examples):
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Classes):
+class CrossEntropy(OneHot):
     """The same, learned by the cross-entropy of the softmax of the outputs: the mean of -log p(label).
 
-    Where a network has one hidden layer and kept drives, gradients are those of `first_layer.slopes`; otherwise they
+    With one hidden layer and a `FirstLayer`, gradients are those of `first_layer.cross_entropy_gradients`; otherwise they
     come from reverse-mode differentiation.
     """
 
     def cost(self, network: FNN) -> Tensor:
-        """See `Examples.cost`."""
-        if self.drives is not None and len(network.layers) == 1:
-            value, gradients = slopes(network, self.drives, self.labels, self.indices)
+        """See `Objective.cost`."""
+        if self.first is not None and len(network.layers) == 1:
+            value, gradients = cross_entropy_gradients(network, self.first, self.labels, self.indices)
             return _Known.apply(value, gradients, *network.parameters())
         return functional.cross_entropy(self.logits(network, self.indices), self.labels[self.indices])
 
     @torch.no_grad()
     def loss(self, network: FNN) -> float:
-        """See `Examples.loss`."""
+        """See `Objective.loss`."""
         found = self._mean(network, lambda logits, labels: functional.cross_entropy(logits, labels, reduction="sum"))
         return found if found == found else float("inf")
 

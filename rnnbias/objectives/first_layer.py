@@ -15,25 +15,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnbias.networks import wiring as pairs
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.feedforward import FNN
+from rnnbias.networks import ACTIVATIONS, FNN
 
-__all__ = ["BLOCK", "Drives", "slopes"]
+__all__ = ["BLOCK", "FirstLayer", "cross_entropy_gradients"]
 
 BLOCK = 32  # trials whose rates are held at once
 _MAKING = 1000  # trials whose drives are computed at once
 _HALF_LIMIT = 6e4  # the largest number that half precision holds, with a margin
 
 
-class Drives:
+class FirstLayer:
     """W x of every trial, for the weights W (row, input) of a first layer and inputs x (trial, input).
 
     Kept in the inputs' own precision where that takes at most `memory` bytes, in half precision where only that does,
     and otherwise computed again whenever asked for; `storage` says which.
 
-    >>> drives = Drives(torch.ones(3, 2), torch.tensor([[1.0, 2.0]]), memory=1e3)
-    >>> drives.of(torch.tensor([0, 2])).tolist(), drives.storage
+    >>> first = FirstLayer(torch.ones(3, 2), torch.tensor([[1.0, 2.0]]), memory=1e3)
+    >>> first.drive(torch.tensor([0, 2])).tolist(), first.storage
     ([[3.0], [3.0]], 'kept in float32, 0.00 GB')
     """
 
@@ -48,7 +46,7 @@ class Drives:
                 return
         self.storage = f"computed at every batch: {2 * numbers / 1e9:.2f} GB in float16 exceed {memory / 1e9:.2f} GB"
 
-    def of(self, chosen: Tensor) -> Tensor:
+    def drive(self, chosen: Tensor) -> Tensor:
         """W x of these trials, (trial, row): a fresh array."""
         if self.kept is None:
             return self.inputs[chosen] @ self.weight.T
@@ -69,18 +67,20 @@ class Drives:
 
 
 @torch.no_grad()
-def slopes(network: FNN, drives: Drives, labels: Tensor, chosen: Tensor) -> tuple[Tensor, list[Tensor]]:
+def cross_entropy_gradients(
+    network: FNN, first: FirstLayer, labels: Tensor, chosen: Tensor
+) -> tuple[Tensor, list[Tensor]]:
     """Mean cross-entropy over the chosen trials, and its gradients in the order of `network.parameters()`.
 
     For a network with one hidden layer whose weights do not learn. `labels` (trial,) are those of all trials.
     """
-    layer = _Layer(network)
-    total = sum(layer.visit(drives.of(part), labels[part]) for part in chosen.split(BLOCK))
-    found = layer.gradients()
+    sums = _Gradients(network)
+    total = sum(sums.visit(first.drive(part), labels[part]) for part in chosen.split(BLOCK))
+    found = sums.gradients()
     return total / len(chosen), [found[name] / len(chosen) for name, _ in network.named_parameters()]
 
 
-class _Layer:
+class _Gradients:
     """The sums over trials from which every gradient is made.
 
     The units of a pair are visited one after the other: they share what drives them, and `sides` says which units
@@ -90,12 +90,13 @@ class _Layer:
     def __init__(self, network: FNN) -> None:
         self.network, self.learn = network, network.learn
         self.phi, self.relu = ACTIVATIONS[network.activation], network.activation == "relu"
-        self.sides = [(slice(k, None, network.fan), 1 - 2 * k) for k in range(network.fan)]
+        fan = network.wiring.units_per_row
+        self.sides = [(slice(k, None, fan), 1 - 2 * k) for k in range(fan)]
         biases, masks = network.biases, network.masks
         self.bias = [biases[units].contiguous() for units, _ in self.sides]
         self.mask = [masks[units].contiguous() for units, _ in self.sides]
         self.gain = [network.gain[units].contiguous() for units, _ in self.sides]
-        self.sums: dict[str, list[Tensor | float]] = {part: [0.0] * network.fan for part in ("bias", "gain", "mask")}
+        self.sums: dict[str, list[Tensor | float]] = {part: [0.0] * fan for part in ("bias", "gain", "mask")}
         self.read: Tensor | float = 0.0
 
     def visit(self, drive: Tensor, labels: Tensor) -> Tensor:
@@ -131,7 +132,7 @@ class _Layer:
         masks = network.masks if "mask" in self.learn else 1.0
         if "bias" in self.learn:
             gains = network.gain if "gain" in self.learn else 1.0
-            found["bias"] = pairs.difference(gains * masks * self._pulled("bias"), network.tied)
+            found["bias"] = network.wiring.to_biases(gains * masks * self._pulled("bias"))
         if "gain" in self.learn:
             found["gain"] = masks * self._pulled("gain")
         if "mask" in self.learn:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rnnbias.networks.base import RNN
-from rnnbias.networks.jacobians import bias_jacobian
-from rnnbias.objectives.base import Examples, Linearised, Products
+from rnnbias.datasets import Standardiser
+from rnnbias.networks import RNN, bias_jacobian
+from rnnbias.objectives.base import Linearisation, Objective, Products
 from systems import System
 
 __all__ = ["FreeRun", "Orbit"]
@@ -51,10 +50,14 @@ class Orbit:
         ds = system.simulate(duration=system.period, dt=system.period / _SAMPLES, start=start, observed=states)
         return cls(torch.from_numpy(ds.trajectory.values[0].copy()), system.period / dt)
 
-    def standardised(self) -> tuple[Orbit, np.ndarray, np.ndarray]:
-        """The orbit with mean 0 and variance 1 in every state, and the mean and scale that it had."""
+    def standardised(self) -> tuple[Orbit, Standardiser]:
+        """The orbit with mean 0 and variance 1 in every state, and what standardised it."""
         mean, scale = self.samples.mean(0), self.samples.std(0, correction=0)
-        return Orbit((self.samples - mean) / scale, self.period), mean.numpy(), scale.numpy()
+        return Orbit((self.samples - mean) / scale, self.period), Standardiser(mean.numpy(), scale.numpy())
+
+    def to(self, device: torch.device) -> Orbit:
+        """The orbit with its samples on `device`."""
+        return Orbit(self.samples.to(device), self.period)
 
     @cached_property
     def _series(self) -> Tensor:
@@ -69,15 +72,16 @@ class Orbit:
 
         (trial, time, state).
         """
-        order = torch.arange(len(self._series), dtype=phase.dtype)
+        order = torch.arange(len(self._series), dtype=phase.dtype, device=phase.device)
         turned = torch.exp(1j * phase[:, None] * order)[..., None] * self._series
-        return (_waves(self.period, steps, len(order)) @ ((1j * order[:, None]) ** derivative * turned)).real
+        waves = _waves(self.period, steps, len(order)).to(phase.device)
+        return (waves @ ((1j * order[:, None]) ** derivative * turned)).real
 
     @torch.no_grad()
     def align(self, outputs: Tensor) -> Tensor:
         """The phase at which the orbit comes closest to each of `outputs` (trial, time, state): (trial,)."""
         outputs, steps = outputs.nan_to_num(0.0, 0.0, 0.0), outputs.shape[1]
-        grid = torch.arange(_PHASES, dtype=outputs.dtype) * (2 * math.pi / _PHASES)
+        grid = torch.arange(_PHASES, dtype=outputs.dtype, device=outputs.device) * (2 * math.pi / _PHASES)
         states = self.at(steps, grid)
         product = torch.einsum("ktj,gtj->kg", outputs, states)
         phase = grid[(product - states.square().sum((1, 2)) / 2).argmax(1)]
@@ -91,7 +95,7 @@ class Orbit:
 
 
 @dataclass(frozen=True)
-class FreeRun(Examples):
+class FreeRun(Objective[RNN]):
     """Runs without input whose outputs should follow an orbit, each at the phase that suits it best.
 
     The residuals are outputs minus orbit over `steps` steps after `settle`. The phase of every trial is chosen anew at
@@ -114,23 +118,25 @@ class FreeRun(Examples):
     steps: int
 
     def residual(self, network: RNN) -> Tensor:
-        """See `Examples.residual`; (trial, time, output)."""
+        """See `Objective.residual`; (trial, time, output)."""
         return self._compare(network.read(network(*self.inputs(network)).rate[:, self.settle :]))[0]
 
-    def linearise(self, network: RNN, tolerance: float = 0.0) -> Linearised:
-        """See `Examples.linearise`."""
+    def linearise(self, network: RNN, tolerance: float = 0.0) -> Linearisation:
+        """See `Objective.linearise`."""
         if network.learn != ("bias",):
             error, matrix, depth = super().linearise(network, tolerance)
         else:
             with torch.no_grad():
                 trace = network(*self.inputs(network))
-                found = bias_jacobian(network, trace, self.settle, tolerance)
                 error, _ = self._compare(network.read(trace.rate[:, self.settle :]))
-                error, matrix, depth = error.flatten(), found.matrix.flatten(0, 2), float(found.depth)
-        return Linearised(error, self._project(network, error, matrix.T).T, depth)
+            counted = torch.zeros_like(network.read(trace.rate), dtype=torch.bool)
+            counted[:, self.settle :] = True
+            found = bias_jacobian(network, trace, counted, tolerance)
+            error, matrix, depth = error.flatten(), found.matrix, float(found.depth)
+        return Linearisation(error, self._project(network, error, matrix.T).T, depth)
 
     def products(self, network: RNN) -> Products:
-        """See `Examples.products`."""
+        """See `Objective.products`."""
         error, forward, backward = super().products(network)
         return Products(
             error,
@@ -138,8 +144,8 @@ class FreeRun(Examples):
             lambda weight: backward(self._project(network, error, weight)),
         )
 
-    def part(self, chosen: Tensor) -> Self:
-        """See `Examples.part`."""
+    def subset(self, chosen: Tensor) -> Self:
+        """See `Objective.subset`."""
         return FreeRun(self.orbit, self.kicks[chosen], self.settle, self.steps)
 
     def __len__(self) -> int:

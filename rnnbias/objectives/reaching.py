@@ -1,4 +1,4 @@
-"""A network in control of a plant: how it is run, and its reaches as examples to learn from."""
+"""A network in control of a plant: how it is run, and its reaches as an objective."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnbias.networks.base import RNN
-from rnnbias.objectives.base import Examples, Linearised
+from rnnbias.networks import RNN
+from rnnbias.objectives.base import Linearisation, Objective
 from systems.labels import Labelled, dataset
 from systems.tasks.losses import Loss
 from systems.tasks.reaching import Controller, Movement, Session
 
-__all__ = ["Reaches", "controller", "described", "move"]
+__all__ = ["Reaches", "controller", "move", "movement_dataset"]
 
 _HAND = ("trial", "time", "space")
 _ROWS = 16  # components whose gradients are pulled back together
@@ -42,7 +42,7 @@ def move(network: RNN, session: Session, bias: Tensor | None = None) -> Movement
     return session.run(controller(network, bias))
 
 
-def described(session: Session, movement: Movement, title: str, config: Mapping[str, object]) -> xr.Dataset:
+def movement_dataset(session: Session, movement: Movement, title: str, config: Mapping[str, object]) -> xr.Dataset:
     """A movement as a labelled Dataset; see `ReachFit.reach`."""
     task, plant = session.task, session.plant
     start, target = session.start.cpu().numpy(), session.target.cpu().numpy()
@@ -75,7 +75,7 @@ def described(session: Session, movement: Movement, title: str, config: Mapping[
 
 
 @dataclass(frozen=True)
-class Reaches(Examples):
+class Reaches(Objective[RNN]):
     """Reaches of a session, judged by a loss.
 
     The residuals of a trial depend on that trial alone. So where the biases alone learn, every trial gets biases of its
@@ -86,32 +86,32 @@ class Reaches(Examples):
     """
 
     session: Session
-    terms_of: Loss
+    judge: Loss
 
     def residual(self, network: RNN) -> Tensor:
-        """See `Examples.residual`; (trial, component)."""
+        """See `Objective.residual`; (trial, component)."""
         return self._residual(network)
 
     def terms(self, network: RNN) -> dict[str, float]:
         """What each term of the loss adds to it."""
         with torch.no_grad():
-            return self.terms_of.terms(self.session, move(network, self.session))
+            return self.judge.terms(self.session, move(network, self.session))
 
     def endpoint_error(self, network: RNN) -> float:
         """Mean distance of the seen hand from the target at the end (m)."""
         with torch.no_grad():
             return float((move(network, self.session).seen[:, -1] - self.session.target).norm(dim=1).mean())
 
-    def part(self, chosen: Tensor) -> Reaches:
-        """See `Examples.part`."""
-        return Reaches(self.session.part(chosen), self.terms_of)
+    def subset(self, chosen: Tensor) -> Reaches:
+        """See `Objective.subset`."""
+        return Reaches(self.session.subset(chosen), self.judge)
 
     def __len__(self) -> int:
         return len(self.session)
 
     @torch.enable_grad()
-    def linearise(self, network: RNN, tolerance: float = 0.0) -> Linearised:
-        """See `Examples.linearise`."""
+    def linearise(self, network: RNN, tolerance: float = 0.0) -> Linearisation:
+        """See `Objective.linearise`."""
         if network.learn != ("bias",):
             return super().linearise(network, tolerance)
         bias = network.bias.detach().expand(len(self), -1).clone().requires_grad_()
@@ -123,7 +123,7 @@ class Reaches(Examples):
             )[0]
             for rows in unit.split(_ROWS)
         ]
-        return Linearised(error.detach().flatten(), torch.cat(blocks).transpose(0, 1).flatten(0, 1))
+        return Linearisation(error.detach().flatten(), torch.cat(blocks).transpose(0, 1).flatten(0, 1))
 
     def _residual(self, network: RNN, bias: Tensor | None = None) -> Tensor:
-        return self.terms_of.residual(self.session, move(network, self.session, bias))
+        return self.judge.residual(self.session, move(network, self.session, bias))

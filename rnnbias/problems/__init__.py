@@ -1,1 +1,48 @@
-"""."""
+"""Problems: what can be learned, each with its face `fit_...` and its kind of `Fit`.
+
+base             `Problem`: make your own; `solve`: the one procedure that learns any
+forecasting      `fit_system`: forecast a system or a recording (`frame`: how a network sees it)
+autonomous       `fit_autonomous`: oscillate without input
+cognitive        `fit_task`: answer in the trials of a cognitive task
+reaching         `fit_reach`: reach with a limb, and adapt to loads
+regression       `fit_function`: a static function
+classification   `fit_classes`: tell images apart
+comparison       `compare`: what biases, gains, masks, readouts and everything reach at one count of parameters
+placement        biases under which the state at rest has the eigenvalues that one wants: where learning may start
+"""
+
+from rnnbias.problems.autonomous import Autonomous, AutonomousFit, fit_autonomous
+from rnnbias.problems.base import Objectives, Problem, optimise, solve
+from rnnbias.problems.classification import ClassFit, Classification, fit_classes
+from rnnbias.problems.cognitive import CognitiveProblem, TaskFit, fit_task
+from rnnbias.problems.comparison import LEARNERS, compare
+from rnnbias.problems.forecasting import Forecasting, SystemFit, fit_system
+from rnnbias.problems.reaching import ReachFit, ReachingProblem, fit_reach
+from rnnbias.problems.regression import FunctionFit, Regression, fit_function
+
+__all__ = [
+    "LEARNERS",
+    "Autonomous",
+    "AutonomousFit",
+    "ClassFit",
+    "Classification",
+    "CognitiveProblem",
+    "Forecasting",
+    "FunctionFit",
+    "Objectives",
+    "Problem",
+    "ReachFit",
+    "ReachingProblem",
+    "Regression",
+    "SystemFit",
+    "TaskFit",
+    "compare",
+    "fit_autonomous",
+    "fit_classes",
+    "fit_function",
+    "fit_reach",
+    "fit_system",
+    "fit_task",
+    "optimise",
+    "solve",
+]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -14,25 +15,20 @@ from torch import Tensor
 
 import systems
 from rnnbias import metrics
+from rnnbias.datasets import Standardiser
 from rnnbias.fit import Fit
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import RNN, learn_set
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.orbits import FreeRun, Orbit
+from rnnbias.networks import RNN, Recipe
+from rnnbias.objectives import FreeRun, Orbit
+from rnnbias.problems.base import Objectives, Problem, solve
 from rnnbias.problems.placement import place_best
-from rnnbias.solvers import GaussNewton, Monitor, Solver, choose
+from rnnbias.solvers import GaussNewton, Solver
 from systems import System, checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["AutonomousFit", "fit_autonomous"]
+__all__ = ["Autonomous", "AutonomousFit", "fit_autonomous"]
 
 _KICK = 0.5  # standard deviation of the rates of a kicked start
-_TRIALS = 3  # starts learned from, the first at rest
-_TESTED = 2  # starts held out
-_PATIENCE = 8
-_GOAL = 1e-5
-_STARTS = ("hopf", "drawn")
-_HELD_SEED = 1
+_HELD_OUT = 1  # child seed of the kicks held out
 
 
 def fit_autonomous(
@@ -52,6 +48,11 @@ def fit_autonomous(
     activation: str = "tanh",
     alpha: float = -0.7,
     beta: float = 0.3,
+    starts: int = 5,
+    holdout: float = 0.4,
+    patience: int | None = None,
+    goal: float | None = None,
+    device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> AutonomousFit:
     """Teach a network without input to go round the limit cycle of `system` by itself.
@@ -69,11 +70,12 @@ def fit_autonomous(
     learn : str or set of str
         Any of "bias", "gain", "mask", "readout", "initial", "weights".
     solver : Solver or str, optional
-        Default: `GaussNewton`, or `Adam` where weights learn.
+        Default: `GaussNewton`, or `Adam` where weights or masks learn.
     seed : int
         Of the weights (it replaces the recipe's), the first biases, and the kicks.
     recipe : Recipe, optional
-        Default: Gaussian weights of gain 1.2, a bias for every unit, readout scale 10 (`GaussNewton.recipe`).
+        Default: Gaussian weights of gain 1.2, a bias for every unit, readout scale 10 (`GaussNewton.recipe`); for
+        `Adam` its own (`Adam.recipe`) with that gain.
     start : str
         "hopf": before the solver begins, biases are chosen under which rest is the source of an oscillation of the
         right period (see `rnnbias.problems.placement`); "drawn": the biases stay as the recipe draws them.
@@ -90,6 +92,16 @@ def fit_autonomous(
         As in `RNN`; start "hopf" needs "tanh".
     alpha, beta : float
         The leak of `RNN`.
+    starts : int
+        Runs in all, from rest and from kicked starts.
+    holdout : float
+        Fraction of them held out for early stopping.
+    patience : int, optional
+        How many records without a better held-out loss (by a tenth) end the learning; default 8.
+    goal : float, optional
+        Training loss at which learning ends; default 1e-5.
+    device : str or torch.device
+        "cpu" or "cuda".
     progress : bool
         Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
 
@@ -104,13 +116,13 @@ def fit_autonomous(
 
     Notes
     -----
-    The network learns from three runs, one from rest (r_0 = 0) and two from kicked starts, so that the cycle attracts;
+    The network learns from runs from rest (r_0 = 0) and from kicked starts, three in all, so that the cycle attracts;
     each run may follow the orbit at a phase of its own. Early stopping watches two more kicked runs, which settle for
     twice as long.
 
     Model and experiment: Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 3.
 
-    Examples
+    Objective
     --------
     >>> fit = fit_autonomous("cosine", units=80, progress=False)
     >>> fit.network.learned
@@ -118,56 +130,103 @@ def fit_autonomous(
     >>> bool(fit.score(periods=20).r_squared[0] > 0.99)
     True
     """
-    parts = learn_set(learn)
-    solver = choose(GaussNewton() if solver is None and "weights" not in parts else solver, parts)
-    seed = checks.seed("seed", seed)
-    if not isinstance(recipe, Recipe | None):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    checks.choice("start", start, _STARTS)
-    checks.choice("activation", activation, ACTIVATIONS)
-    periods = checks.whole("periods", periods, at_least=1)
-    settle = checks.whole("settle", settle, at_least=0)
-    growth = checks.number("growth", growth, above=0)
-    alpha = checks.number("alpha", alpha, at_least=-0.999, at_most=1)
-    target = Target.of(system, dt, observed)
-    network = RNN(
-        units, 0, len(target.states), recipe=replace(recipe or GaussNewton.recipe, seed=seed), learn=parts,
-        activation=activation, alpha=alpha, beta=checks.number("beta", beta, above=0),
+    problem = Autonomous(
+        system, observed=observed, dt=dt, starts=starts, holdout=holdout, periods=periods, settle=settle,
+        initialisation=start, growth=growth, alpha=alpha, beta=beta,
     )  # fmt: skip
-    if start == "hopf" and "bias" not in parts:
-        raise ValueError(f"start 'hopf' needs biases that learn, got learn={set(parts)}; take start='drawn'")
+    return solve(
+        problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
+        patience=patience, goal=goal, device=device, progress=progress,
+    )  # fmt: skip
 
-    each = target.orbit.period
-    train = FreeRun(target.orbit, _kicks(_TRIALS, units, seed), round(settle * each), round(periods * each))
-    if start == "hopf":
-        place_best(network, train, np.exp(growth + 2j * math.pi / each), seed)
-    held_out = FreeRun(
-        target.orbit, _kicks(_TESTED + 1, units, seed, _HELD_SEED)[1:], round(2 * settle * each), train.steps
-    )
-    monitor = Monitor(network, held_out, _PATIENCE, progress=progress, goal=_GOAL)
-    solver.teach(network, train, monitor)
-    settings = {
-        "start": start,
-        "periods": periods,
-        "settle": settle,
-        "growth": growth,
-        "interrupted": int(monitor.interrupted),
-    }
-    return AutonomousFit(network=network, solver=solver, history=monitor.history({}), settings=settings, target=target)
+
+@dataclass(frozen=True)
+class Autonomous(Problem):
+    """Going round the limit cycle of a system without input; arguments as in `fit_autonomous`."""
+
+    goal = 1e-5
+
+    system: str | System
+    observed: str | Iterable[str] | None = None
+    dt: float | None = None
+    starts: int = 5
+    holdout: float = 0.4
+    periods: int = 3
+    settle: int = 1
+    initialisation: str = "hopf"
+    growth: float = 0.05
+    alpha: float = -0.7
+    beta: float = 0.3
+
+    def __post_init__(self) -> None:
+        checks.whole("starts", self.starts, at_least=2)
+        checks.number("holdout", self.holdout, above=0, below=1)
+        checks.whole("periods", self.periods, at_least=1)
+        checks.whole("settle", self.settle, at_least=0)
+        checks.choice("start", self.initialisation, ("hopf", "drawn"))
+        checks.number("growth", self.growth, above=0)
+        checks.number("alpha", self.alpha, at_least=-0.999, at_most=1)
+        checks.number("beta", self.beta, above=0)
+
+    @cached_property
+    def target(self) -> Target:
+        """The orbit."""
+        return Target.of(self.system, self.dt, self.observed)
+
+    def solver(self, learn: tuple[str, ...], units: Any, seed: int) -> Solver | None:
+        """See `Problem.solver`."""
+        return None if {"mask", "weights"} & set(learn) else GaussNewton()
+
+    def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
+        """See `Problem.recipe`."""
+        usual = GaussNewton.recipe
+        return replace(solver.recipe, gain=usual.gain) if solver.descends else usual
+
+    def patience(self, learn: tuple[str, ...], activation: str) -> int:
+        """See `Problem.patience`."""
+        return 8
+
+    def network(self, units: Any, **drawing: Any) -> RNN:
+        """See `Problem.network`."""
+        if self.initialisation == "hopf" and "bias" not in drawing["learn"]:
+            learn = set(drawing["learn"])
+            raise ValueError(f"start 'hopf' needs biases that learn, got learn={learn}; take start='drawn'")
+        return RNN(units, 0, len(self.target.states), alpha=self.alpha, beta=self.beta, **drawing)
+
+    def objectives(self, network: RNN, seed: int) -> Objectives:
+        """See `Problem.objectives`; the held-out runs settle for twice as long."""
+        orbit, each = self.target.orbit.to(network.start.device), self.target.orbit.period
+        held = min(max(1, round(self.holdout * self.starts)), self.starts - 1)
+        settle, steps = round(self.settle * each), round(self.periods * each)
+        train = FreeRun(orbit, _kicks(self.starts - held, network, seed), settle, steps)
+        kicks = _kicks(held + 1, network, seed, _HELD_OUT)[1:]
+        return Objectives(train, FreeRun(orbit, kicks, round(2 * self.settle * each), steps))
+
+    def initialise(self, network: RNN, train: FreeRun, seed: int) -> None:
+        """See `Problem.initialise`."""
+        if self.initialisation == "hopf":
+            place_best(network, train, np.exp(self.growth + 2j * math.pi / self.target.orbit.period), seed)
+
+    def settings(self, train: Any) -> dict[str, object]:
+        """See `Problem.settings`."""
+        names = ("starts", "holdout", "periods", "settle", "growth")
+        return {"start": self.initialisation, **{name: getattr(self, name) for name in names}}
+
+    def fit(self, **fields: Any) -> AutonomousFit:
+        """See `Problem.fit`."""
+        return AutonomousFit(target=self.target, **fields)
 
 
 @dataclass(frozen=True)
 class Target:
     """The orbit to be generated.
 
-    `orbit` is in the network's units; `mean` and `scale` (state,) bring it into those of the system. `dt` is in
-    `time_units`.
+    `orbit` is in the network's units; `standardiser` brings those of the system there. `dt` is in `time_units`.
     """
 
     name: str
     orbit: Orbit
-    mean: np.ndarray
-    scale: np.ndarray
+    standardiser: Standardiser
     states: tuple[str, ...]
     state_units: tuple[str, ...]
     dt: float
@@ -187,12 +246,12 @@ class Target:
         if observed is None:
             observed = system.states[:1]
         states = [observed] if isinstance(observed, str) else list(observed)
-        orbit, mean, scale = Orbit.of(system, dt, states).standardised()
+        orbit, standardiser = Orbit.of(system, dt, states).standardised()
         units = tuple(system.units[name] for name in states)
-        return cls(system.name, orbit, mean, scale, tuple(states), units, dt, system.units["time"])
+        return cls(system.name, orbit, standardiser, tuple(states), units, dt, system.units["time"])
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AutonomousFit(Fit):
     """A network that learned to oscillate by itself.
 
@@ -230,24 +289,21 @@ class AutonomousFit(Fit):
         target = self.target
         return {
             "orbit": Labelled(("phase", "state"), target.orbit.samples.numpy(), "1", "standardised orbit"),
-            "mean": Labelled("state", target.mean, "1", "mean over the orbit"),
-            "scale": Labelled("state", target.scale, "1", "standard deviation over the orbit"),
+            **target.standardiser.labelled("state", "the orbit"),
             "state": Labelled("state", list(target.states), "1", "state"),
         }
 
     @classmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """See `Fit.revive`."""
         states = fields["network"].outputs
         samples = checks.array("orbit", arrays["orbit"].values, shape=(None, states))
-        mean, scale = (checks.array(name, arrays[name].values, shape=(states,)) for name in ("mean", "scale"))
-        if scale.min() <= 0 or len(about["state_units"]) != states:
-            raise ValueError("scale must be positive and every state have its units")
+        if len(about["state_units"]) != states:
+            raise ValueError("every state must have its units")
         target = Target(
             str(about["system"]),
             Orbit(torch.from_numpy(samples.copy()), checks.number("period", about["period"], at_least=8)),
-            mean,
-            scale,
+            Standardiser.restored(arrays, states),
             tuple(str(name) for name in arrays["state"].values),
             tuple(str(units) for units in about["state_units"]),
             checks.number("dt", about["dt"], above=0),
@@ -275,7 +331,7 @@ class AutonomousFit(Fit):
         return dataset(
             {
                 name: Labelled(
-                    ("trial", "time", "state"), values.numpy() * target.scale + target.mean, target.state_units[0], text
+                    ("trial", "time", "state"), target.standardiser.inverse(values), target.state_units[0], text
                 )
                 for name, (values, text) in found.items()
             },
@@ -300,13 +356,13 @@ class AutonomousFit(Fit):
         periods = checks.whole("periods", periods, at_least=2)
         run = self.run(max(round(periods * self.target.orbit.period), self._window), trials=trials, seed=seed)
         found = metrics.cycle_error(run.trajectory, run.target)
-        late = (run.trajectory.values[:, -self._window :] - self.target.mean) / self.target.scale
-        outputs = torch.from_numpy(late)
+        late = run.trajectory.values[:, -self._window :]
+        outputs = self.target.standardiser.transform(late, self.target.orbit.samples)
         states = self.target.orbit.at(self._window, self.target.orbit.align(outputs))
         first = [run[name].values[:, : self._window] for name in ("trajectory", "target")]
         for name, values, text in (
             ("r_squared", _r_squared(*first), "periods learned"),
-            ("late_r_squared", _r_squared(late, states.numpy()), "end of the run"),
+            ("late_r_squared", _r_squared(outputs.numpy(), states.numpy()), "end of the run"),
         ):
             attrs = {"units": "1", "long_name": f"coefficient of determination, {text}"}
             found[name] = ("trial", values, attrs)
@@ -337,21 +393,21 @@ class AutonomousFit(Fit):
     def _outputs(self, steps: int, trials: int, seed: int) -> Tensor:
         """Standardised outputs after settling, (trial, time, state)."""
         network = self.network
-        rate = network.resting(trials) + _kicks(trials, network.units, seed)
+        rate = network.resting(trials) + _kicks(trials, network, seed)
         out = []
         for step in range(self._settle + steps):
             rate = network.advance(rate, network.biases)[1]
             if step >= self._settle:
                 out.append(network.read(rate))
-        return torch.stack(out, 1)
+        return torch.stack(out, 1).cpu()
 
 
-def _kicks(trials: int, units: int, *seed: int) -> Tensor:
+def _kicks(trials: int, network: RNN, *seed: int) -> Tensor:
     """Offsets (trial, unit) from r_0; none in the first trial."""
     rng = np.random.default_rng(np.random.SeedSequence(seed[0], spawn_key=seed[1:]))
-    kicks = _KICK * rng.standard_normal((trials, units))
+    kicks = _KICK * rng.standard_normal((trials, network.units))
     kicks[0] = 0.0
-    return torch.from_numpy(kicks)
+    return torch.from_numpy(kicks).to(network.start)
 
 
 def _r_squared(outputs: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -12,49 +13,23 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from rnnbias.datasets import Standardiser
 from rnnbias.fit import Fit
-from rnnbias.networks import devices
-from rnnbias.networks.base import learn_set
-from rnnbias.networks.feedforward import FNN
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.classification import Classes, CrossEntropy
-from rnnbias.objectives.first_layer import Drives
-from rnnbias.solvers import Adam, Monitor, Solver, choose
+from rnnbias.networks import FNN, Recipe
+from rnnbias.objectives import CrossEntropy, FirstLayer, OneHot
+from rnnbias.problems.base import Objectives, Problem, solve
+from rnnbias.solvers import Adam, Solver
 from systems import checks, images
-from systems.images.base import Images
+from systems.images import Images
 from systems.labels import Labelled, dataset
 
-__all__ = ["ClassFit", "Scale", "fit_classes"]
+__all__ = ["ClassFit", "Classification", "brightness_scale", "fit_classes", "network_inputs"]
 
 #: The recipes where none is given: where the hidden layers alone learn, and where the readout or the weights do.
 _TWINS = Recipe(wiring="twins", gain=1.0, input_scale=1.0, bias_scale=0.3, readout_scale=5.0)
 _SINGLE = replace(_TWINS, wiring="independent", readout_scale=1.0)
-_PATIENCE = 10**6  # the epochs are run to the end; the best is kept
-
-
-class Scale(NamedTuple):
-    """How brightness becomes an input: x = (brightness - mean) / size, with `mean` (input,)."""
-
-    mean: np.ndarray
-    size: float
-
-    @classmethod
-    def of(cls, pictures: np.ndarray, how: str) -> Scale:
-        """Measure it on training images; see `fit_classes`."""
-        flat = pictures.reshape(len(pictures), -1)
-        if checks.choice("brightness", how, ("centred", "unit")) == "unit":
-            return cls(np.zeros(flat.shape[1]), 255.0 if flat.dtype == np.uint8 else float(np.abs(flat).max()) or 1.0)
-        mean = flat.mean(0, dtype=np.float64)
-        size = float(np.sqrt(sum(((some - mean) ** 2).sum() for some in np.array_split(flat, -(-len(flat) // 1000)))))
-        return cls(mean, size / np.sqrt(len(flat)) or 1.0)
-
-    def inputs(self, pictures: np.ndarray, like: Tensor) -> Tensor:
-        """Inputs (image, input) with the type and device of `like`."""
-        out = torch.empty(len(pictures), len(self.mean), dtype=like.dtype, device=like.device)
-        flat = pictures.reshape(len(pictures), -1)
-        for k in range(0, len(flat), 1000):
-            out[k : k + 1000] = torch.from_numpy((flat[k : k + 1000] - self.mean) / self.size)
-        return out
+_OUTSIDE = {"readout", "weights"}
+_BLOCK = 1000  # images standardised at once
 
 
 def fit_classes(
@@ -65,10 +40,12 @@ def fit_classes(
     solver: Solver | str | None = None,
     seed: int = 0,
     recipe: Recipe | None = None,
-    activation: str = "relu",
+    activation: str | None = None,
     brightness: str = "centred",
     holdout: float = 1 / 6,
     memory: float = 4e9,
+    patience: int | None = None,
+    goal: float | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> ClassFit:
@@ -93,8 +70,8 @@ def fit_classes(
         Of the weights; it replaces the recipe's.
     recipe : Recipe, optional
         Scales, law and wiring of the frozen weights. Default: Gaussian; twins where neither readout nor weights learn.
-    activation : str
-        As in `FNN`.
+    activation : str, optional
+        As in `FNN`; default "relu".
     brightness : str
         "centred": each pixel minus its mean over the training images, divided so that |x|^2 is 1 in the mean (then W x
         has the recipe's `input_scale` as standard deviation); "unit": from 0 to 1.
@@ -103,6 +80,11 @@ def fit_classes(
     memory : float
         Bytes for W x of all images, which never changes and is kept where the first layer's weights are frozen: in full
         precision, else in half precision, else computed at every batch. `ClassFit.settings["drives"]` says which.
+    patience : int, optional
+        How many records without a better held-out loss (by a tenth) end the learning; default: all epochs are run.
+
+    goal : float, optional
+        Training loss at which learning ends; default 0.
     device : str or torch.device
         "cpu" or "cuda".
     progress : bool
@@ -123,7 +105,7 @@ def fit_classes(
     "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025. The same call with the same
     seed gives the same bits on the same machine.
 
-    Examples
+    Objective
     --------
     >>> from systems import images
     >>> digits = images.get("digits")
@@ -131,62 +113,130 @@ def fit_classes(
     >>> fit.network.learned, bool(fit.score(digits).accuracy > 0.8)
     (500, True)
     """
-    data = images.get(data) if isinstance(data, str) else data
-    if not isinstance(data, Images):
-        raise TypeError(f"data must be Images or the name of some, got {data!r}")
-    parts = learn_set(learn, FNN.parts)
-    outside = {"readout", "weights"}.intersection(parts)
-    usual = Adam(epochs=20, rate=0.003 if outside else 0.1, batch=128, clip=None)
-    solver = choose(usual if solver is None else solver, parts)
-    recipe = (_SINGLE if outside else _TWINS) if recipe is None else recipe
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
-    memory = checks.number("memory", memory, at_least=0)
-    device = devices.find(device)
-    held = max(1, round(holdout * len(data.train)))
-    if held >= len(data.train):
-        raise ValueError(f"data must have at least 2 training images, got {len(data.train)}")
-    network = FNN(
-        units, int(np.prod(data.shape)), len(data.classes), recipe=replace(recipe, seed=checks.seed("seed", seed)),
-        learn=parts, activation=activation, device=device,
-        dtype=torch.float32 if solver.descends else torch.float64,
+    return solve(
+        Classification(data, brightness=brightness, holdout=holdout, memory=memory), units=units, learn=learn,
+        solver=solver, seed=seed, recipe=recipe, activation=activation, patience=patience, goal=goal, device=device,
+        progress=progress,
     )  # fmt: skip
-    split = data.held_out(held)
-    scale = Scale.of(split.train, brightness)
-    kind = CrossEntropy if solver.descends else Classes
-    share = len(split.train) / len(data.train)
-    train = _examples(kind, network, scale, split.train, split.train_labels, memory * share)
-    held_out = _examples(kind, network, scale, split.test, split.test_labels, memory * (1 - share))
-    monitor = Monitor(
-        network, held_out, _PATIENCE, lambda network: {"accuracy": held_out.accuracy(network)}, progress=progress
-    )
-    solver.teach(network, train, monitor)
-    return ClassFit(
-        network=network,
-        solver=solver,
-        history=monitor.history({"accuracy": ("1", "fraction of the held-out images classified correctly")}),
-        settings={
-            "brightness": brightness,
-            "holdout": holdout,
-            "images": len(split.train),
-            "drives": train.drives.storage if train.drives else "not kept: the weights learn",
-            "interrupted": int(monitor.interrupted),
-        },
-        scale=scale,
-        classes=data.classes,
-        shape=data.shape,
-        title=data.name,
-    )
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, eq=False)
+class Classification(Problem):
+    """Telling images apart; arguments as in `fit_classes`."""
+
+    trainable = FNN.parts
+    activation = "relu"
+
+    source: Images | str
+    brightness: str = "centred"
+    holdout: float = 1 / 6
+    memory: float = 4e9
+
+    def __post_init__(self) -> None:
+        checks.choice("brightness", self.brightness, ("centred", "unit"))
+        checks.number("holdout", self.holdout, above=0, at_most=0.5)
+        checks.number("memory", self.memory, at_least=0)
+
+    @cached_property
+    def split(self) -> Images:
+        """The training images, of which the held-out ones stand as test images."""
+        data = images.get(self.source) if isinstance(self.source, str) else self.source
+        if not isinstance(data, Images):
+            raise TypeError(f"data must be Images or the name of some, got {data!r}")
+        held = max(1, round(self.holdout * len(data.train)))
+        if held >= len(data.train):
+            raise ValueError(f"data must have at least 2 training images, got {len(data.train)}")
+        return data.held_out(held)
+
+    def solver(self, learn: tuple[str, ...], units: Any, seed: int) -> Solver:
+        """See `Problem.solver`."""
+        return Adam(epochs=20, rate=0.003 if _OUTSIDE & set(learn) else 0.1, batch=128, clip=None)
+
+    def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
+        """See `Problem.recipe`."""
+        return _SINGLE if _OUTSIDE & set(learn) else _TWINS
+
+    def dtype(self, solver: Solver) -> torch.dtype:
+        """See `Problem.dtype`."""
+        return torch.float32 if solver.descends else torch.float64
+
+    def patience(self, learn: tuple[str, ...], activation: str) -> int:
+        """See `Problem.patience`: the epochs are run to the end, and the best is kept."""
+        return 10**6
+
+    def network(self, units: Any, **drawing: Any) -> FNN:
+        """See `Problem.network`."""
+        return FNN(units, int(np.prod(self.split.shape)), len(self.split.classes), **drawing)
+
+    def objectives(self, network: FNN, seed: int) -> Objectives:
+        """See `Problem.objectives`; the accuracy on held-out images is recorded too.
+
+        Networks of single precision learn by the cross-entropy, others by least squares.
+        """
+        split = self.split
+        kind = CrossEntropy if network.start.dtype == torch.float32 else OneHot
+
+        def objective(pictures: np.ndarray, labels: np.ndarray) -> OneHot:
+            inputs = network_inputs(pictures, self._scaled, network.start)
+            share = self.memory * len(pictures) / (len(split.train) + len(split.test))
+            frozen = "weights" not in network.learn
+            first = FirstLayer(inputs, network.layers[0].weight, share) if frozen else None
+            return kind(inputs, torch.from_numpy(labels).to(inputs.device), first)
+
+        train, held_out = objective(split.train, split.train_labels), objective(split.test, split.test_labels)
+        return Objectives(
+            train,
+            held_out,
+            lambda network: {"accuracy": held_out.accuracy(network)},
+            {"accuracy": ("1", "fraction of the held-out images classified correctly")},
+        )
+
+    def settings(self, train: Any) -> dict[str, object]:
+        """See `Problem.settings`."""
+        return {
+            "brightness": self.brightness,
+            "holdout": self.holdout,
+            "images": len(train),
+            "drives": train.first.storage if train.first else "not kept: the weights learn",
+        }
+
+    def fit(self, **fields: Any) -> ClassFit:
+        """See `Problem.fit`."""
+        split = self.split
+        return ClassFit(scale=self._scaled, classes=split.classes, shape=split.shape, title=split.name, **fields)
+
+    @cached_property
+    def _scaled(self) -> Standardiser:
+        return brightness_scale(self.split.train, self.brightness)
+
+
+def brightness_scale(pictures: np.ndarray, how: str) -> Standardiser:
+    """Measure on training images (image, row, column) how brightness becomes an input; see `fit_classes`."""
+    flat = pictures.reshape(len(pictures), -1)
+    if checks.choice("brightness", how, ("centred", "unit")) == "unit":
+        full = 255.0 if flat.dtype == np.uint8 else float(np.abs(flat).max()) or 1.0
+        return Standardiser(np.zeros(flat.shape[1]), np.array(full))
+    mean = flat.mean(0, dtype=np.float64)
+    size = float(np.sqrt(sum(((some - mean) ** 2).sum() for some in np.array_split(flat, -(-len(flat) // _BLOCK)))))
+    return Standardiser(mean, np.array(size / np.sqrt(len(flat)) or 1.0))
+
+
+def network_inputs(pictures: np.ndarray, scale: Standardiser, like: Tensor) -> Tensor:
+    """Images (image, row, column) as inputs (image, input) with the type and device of `like`, some at a time."""
+    flat = pictures.reshape(len(pictures), -1)
+    out = torch.empty(flat.shape, dtype=like.dtype, device=like.device)
+    for k in range(0, len(flat), _BLOCK):
+        out[k : k + _BLOCK] = scale.transform(flat[k : k + _BLOCK], like)
+    return out
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ClassFit(Fit):
     """A network that classifies images; see `Fit` for what all fits have.
 
     Attributes
     ----------
-    scale : Scale
+    scale : Standardiser
         How brightness becomes an input.
     classes : tuple of str
         Names of the classes.
@@ -196,7 +246,7 @@ class ClassFit(Fit):
         The name of the data.
     """
 
-    scale: Scale
+    scale: Standardiser
     classes: tuple[str, ...]
     shape: tuple[int, int]
     title: str
@@ -262,14 +312,19 @@ class ClassFit(Fit):
 
     def about(self) -> dict[str, object]:
         """See `Fit.about`."""
-        return {"name": self.title, "classes": list(self.classes), "shape": list(self.shape), "size": self.scale.size}
+        return {
+            "name": self.title,
+            "classes": list(self.classes),
+            "shape": list(self.shape),
+            "size": float(self.scale.scale),
+        }
 
     def arrays(self) -> dict[str, Labelled]:
         """See `Fit.arrays`."""
         return {"brightness": Labelled("input", self.scale.mean, "1", "mean brightness of each pixel")}
 
     @classmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """See `Fit.revive`."""
         network = fields["network"]
         shape = tuple(checks.whole("shape", n, at_least=1) for n in about["shape"])
@@ -277,7 +332,7 @@ class ClassFit(Fit):
         if len(shape) != 2 or np.prod(shape) != network.inputs or len(classes) != network.outputs:
             raise ValueError(f"the network has {network.inputs} inputs and {network.outputs} outputs: shape or classes")
         mean = checks.array("brightness", arrays["brightness"].values, shape=(network.inputs,))
-        scale = Scale(mean, checks.number("size", about["size"], above=0))
+        scale = Standardiser(mean, np.array(checks.number("size", about["size"], above=0)))
         return cls(scale=scale, classes=classes, shape=shape, title=str(about["name"]), **fields)
 
     @torch.no_grad()
@@ -286,20 +341,12 @@ class ClassFit(Fit):
         for some in given.indices.split(500):
             yield given.logits(self.network, some)
 
-    def _given(self, pictures: ArrayLike) -> Classes:
+    def _given(self, pictures: ArrayLike) -> OneHot:
         """Images as the network takes them, of no known class."""
         found = np.asarray(pictures)
         if found.dtype != np.uint8:
             found = checks.array("pictures", found)
         if found.ndim != 3 or found.shape[1:] != self.shape or not len(found):
             raise ValueError(f"pictures must have shape (image, {self.shape[0]}, {self.shape[1]}), got {found.shape}")
-        inputs = self.scale.inputs(found, self.network.start)
-        return Classes(inputs, torch.zeros(len(inputs), dtype=torch.long, device=inputs.device))
-
-
-def _examples(
-    kind: type[Classes], network: FNN, scale: Scale, pictures: np.ndarray, labels: np.ndarray, memory: float
-) -> Classes:
-    inputs = scale.inputs(pictures, network.start)
-    drives = None if "weights" in network.learn else Drives(inputs, network.layers[0].weight, memory)
-    return kind(inputs, torch.from_numpy(labels).to(inputs.device), drives)
+        inputs = network_inputs(found, self.scale, self.network.start)
+        return OneHot(inputs, torch.zeros(len(inputs), dtype=torch.long, device=inputs.device))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -12,24 +13,18 @@ import xarray as xr
 from torch import Tensor
 
 from rnnbias.fit import Fit
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import RNN, learn_set
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.trials import Trials
+from rnnbias.networks import RNN, Recipe
+from rnnbias.objectives import Sequences
+from rnnbias.problems.base import Objectives, Problem, solve
 from rnnbias.problems.placement import place_best
-from rnnbias.solvers import GaussNewton, Monitor, Solver, choose
+from rnnbias.solvers import GaussNewton, Solver
 from systems import checks
 from systems.labels import Labelled, dataset
-from systems.tasks import cognitive
-from systems.tasks.cognitive import CognitiveTask
+from systems.tasks import CognitiveTask, cognitive
 
-__all__ = ["TaskFit", "fit_task"]
+__all__ = ["CognitiveProblem", "TaskFit", "fit_task"]
 
-_RECIPE = replace(GaussNewton.recipe, gain=1.5, input_scale=1.0, readout_scale=5.0)
 _GROWTH = 0.04  # per step, of the slowest direction that a placed start has, and from each to the next
-_PATIENCE = 20
-_GOAL = 1e-4
-_STARTS = ("placed", "drawn")
 _CLOSE = 0.5  # an answer is right within this distance of the target
 
 
@@ -43,12 +38,15 @@ def fit_task(
     recipe: Recipe | None = None,
     start: str = "placed",
     directions: int | None = None,
-    trials: int = 96,
-    held_out: int = 16,
+    trials: int = 112,
+    holdout: float = 1 / 7,
     every: int = 16,
     activation: str = "tanh",
     alpha: float = -0.7,
     beta: float = 0.3,
+    patience: int | None = None,
+    goal: float | None = None,
+    device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> TaskFit:
     """Teach a network a cognitive task: inputs drive it, and its outputs should be right where answers count.
@@ -76,14 +74,22 @@ def fit_task(
         few directions (see `rnnbias.problems.placement`), so that it can remember; "drawn": as the recipe draws them.
     directions : int, optional
         How many, with start "placed"; default: one for each output.
-    trials, held_out : int
-        Trials learned from, and others that early stopping watches.
+    trials : int
+        Trials in all.
+    holdout : float
+        Fraction of them held out for early stopping.
     every : int
         Of the steps at which the answer counts, one in so many, drawn at random, is learned from.
     activation : str
         As in `RNN`; start "placed" needs "tanh".
     alpha, beta : float
         The leak of `RNN`.
+    patience : int, optional
+        How many records without a better held-out loss (by a tenth) end the learning; default 20.
+    goal : float, optional
+        Training loss at which learning ends; default 1e-4.
+    device : str or torch.device
+        "cpu" or "cuda".
     progress : bool
         Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
 
@@ -100,59 +106,110 @@ def fit_task(
     -----
     Model: Williams et al., ICLR 2025 (arXiv:2407.00957); the tasks are those that its reviewers asked for.
 
-    Examples
+    Objective
     --------
     >>> from systems.tasks import cognitive
     >>> task = cognitive.get("flip_flop", bits=1)
-    >>> fit = fit_task(task, units=100, trials=16, progress=False)
+    >>> fit = fit_task(task, units=100, trials=32, holdout=0.5, progress=False)
     >>> held = fit.run(task.memories(1000))
     >>> held.outputs[:, -1, 0].values.round().tolist()
     [-1.0, 1.0]
     """
-    parts = learn_set(learn)
-    if solver is None and not {"mask", "weights"} & set(parts):
-        solver = GaussNewton()
-    solver = choose(solver, parts)
-    seed = checks.seed("seed", seed)
-    if not isinstance(recipe, Recipe | None):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    checks.choice("start", start, _STARTS)
-    checks.choice("activation", activation, ACTIVATIONS)
-    alpha = checks.number("alpha", alpha, at_least=-0.999, at_most=1)
-    trials, held_out = checks.whole("trials", trials, at_least=1), checks.whole("held_out", held_out, at_least=1)
-    every = checks.whole("every", every, at_least=1)
-    task = cognitive.get(task) if isinstance(task, str) else task
-    if not isinstance(task, CognitiveTask):
-        raise TypeError(f"task must be a name or a CognitiveTask, got {task!r}")
-    if directions is None:
-        directions = len(task.outputs)
-    directions = checks.whole("directions", directions, at_least=1)
-    network = RNN(
-        units, len(task.inputs), len(task.outputs), recipe=replace(recipe or _RECIPE, seed=seed), learn=parts,
-        activation=activation, alpha=alpha, beta=checks.number("beta", beta, above=0),
+    problem = CognitiveProblem(
+        task, trials=trials, holdout=holdout, every=every, initialisation=start, directions=directions, alpha=alpha,
+        beta=beta,
     )  # fmt: skip
-    if start == "placed" and "bias" not in parts:
-        raise ValueError(f"start 'placed' needs biases that learn, got learn={set(parts)}; take start='drawn'")
-
-    everything = _read(task.trials(trials + held_out, seed=seed), every, seed)
-    order = torch.arange(len(everything))
-    train, tested = everything.part(order[:trials]), everything.part(order[trials:])
-    if start == "placed":
-        place_best(network, train, 1 + _GROWTH * np.arange(1, directions + 1), seed)
-    monitor = Monitor(network, tested, _PATIENCE, progress=progress, goal=_GOAL)
-    solver.teach(network, train, monitor)
-    settings = {
-        "start": start,
-        "directions": directions,
-        "trials": trials,
-        "held_out": held_out,
-        "every": every,
-        "interrupted": int(monitor.interrupted),
-    }
-    return TaskFit(network=network, solver=solver, history=monitor.history({}), settings=settings, task=task)
+    return solve(
+        problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
+        patience=patience, goal=goal, device=device, progress=progress,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True)
+class CognitiveProblem(Problem):
+    """Answering in the trials of a cognitive task; arguments as in `fit_task`."""
+
+    goal = 1e-4
+
+    source: str | CognitiveTask
+    trials: int = 112
+    holdout: float = 1 / 7
+    every: int = 16
+    initialisation: str = "placed"
+    directions: int | None = None
+    alpha: float = -0.7
+    beta: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, str | CognitiveTask):
+            raise TypeError(f"task must be a name or a CognitiveTask, got {self.source!r}")
+        checks.whole("trials", self.trials, at_least=2)
+        checks.number("holdout", self.holdout, above=0, below=1)
+        checks.whole("every", self.every, at_least=1)
+        checks.choice("start", self.initialisation, ("placed", "drawn"))
+        if self.directions is not None:
+            checks.whole("directions", self.directions, at_least=1)
+        checks.number("alpha", self.alpha, at_least=-0.999, at_most=1)
+        checks.number("beta", self.beta, above=0)
+
+    @cached_property
+    def task(self) -> CognitiveTask:
+        """The task."""
+        return cognitive.get(self.source) if isinstance(self.source, str) else self.source
+
+    def solver(self, learn: tuple[str, ...], units: Any, seed: int) -> Solver | None:
+        """See `Problem.solver`."""
+        return None if {"mask", "weights"} & set(learn) else GaussNewton()
+
+    def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
+        """See `Problem.recipe`."""
+        return replace(GaussNewton.recipe, gain=1.5, input_scale=1.0, readout_scale=5.0)
+
+    def patience(self, learn: tuple[str, ...], activation: str) -> int:
+        """See `Problem.patience`."""
+        return 20
+
+    def network(self, units: Any, **drawing: Any) -> RNN:
+        """See `Problem.network`."""
+        if self.initialisation == "placed" and "bias" not in drawing["learn"]:
+            learn = set(drawing["learn"])
+            raise ValueError(f"start 'placed' needs biases that learn, got learn={learn}; take start='drawn'")
+        sizes = len(self.task.inputs), len(self.task.outputs)
+        return RNN(units, *sizes, alpha=self.alpha, beta=self.beta, **drawing)
+
+    def objectives(self, network: RNN, seed: int) -> Objectives:
+        """See `Problem.objectives`; of the steps that count, one in `every`, drawn at random, is learned from."""
+        drawn = self.task.trials(self.trials, seed=seed)
+        inputs, targets, mask = (torch.from_numpy(drawn[name].values) for name in ("inputs", "targets", "mask"))
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        chosen = torch.from_numpy(rng.random(mask.shape[:2]) < 1 / self.every)
+        counted = (mask > 0) & chosen[..., None]
+        like = network.start
+        whole = Sequences(inputs.to(like), targets.to(like), counted=counted.to(like.device))
+        held = min(max(1, round(self.holdout * self.trials)), self.trials - 1)
+        train, held_out = torch.arange(self.trials).split([self.trials - held, held])
+        return Objectives(whole.subset(train), whole.subset(held_out))
+
+    def initialise(self, network: RNN, train: Sequences, seed: int) -> None:
+        """See `Problem.initialise`."""
+        if self.initialisation == "placed":
+            count = self.directions or len(self.task.outputs)
+            place_best(network, train, 1 + _GROWTH * np.arange(1, count + 1), seed)
+
+    def settings(self, train: Any) -> dict[str, object]:
+        """See `Problem.settings`."""
+        return {
+            "start": self.initialisation,
+            "directions": self.directions or len(self.task.outputs),
+            **{name: getattr(self, name) for name in ("trials", "holdout", "every")},
+        }
+
+    def fit(self, **fields: Any) -> TaskFit:
+        """See `Problem.fit`."""
+        return TaskFit(task=self.task, **fields)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class TaskFit(Fit):
     """A network that learned a cognitive task.
 
@@ -179,7 +236,7 @@ class TaskFit(Fit):
         return {"task": self.task.name, "task_settings": asdict(self.task)}
 
     @classmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """See `Fit.revive`."""
         task = cognitive.get(about["task"], **about["task_settings"])
         network = fields["network"]
@@ -192,7 +249,7 @@ class TaskFit(Fit):
         network = self.network
         inputs = checks.array("trials", trials["inputs"].values, shape=(None, None, network.inputs))
         with torch.no_grad():
-            outputs = network.read(network(torch.from_numpy(inputs)).rate).numpy()
+            outputs = network.read(network(torch.from_numpy(inputs).to(network.start)).rate).cpu().numpy()
         answer = Labelled(("trial", "time", "output"), outputs, "1", "answer of the network")
         answers = dataset({"outputs": answer}, {}, title=f"answers of {self!r}", config=self.configuration())
         return trials.assign(outputs=answers.outputs).assign_attrs(answers.attrs)
@@ -230,12 +287,4 @@ class TaskFit(Fit):
             return network.advance(rate, network.biases)[1]
 
         with torch.no_grad():
-            return step, network(torch.from_numpy(trials["inputs"].values)).rate[:, -1]
-
-
-def _read(trials: xr.Dataset, every: int, seed: int) -> Trials:
-    """Trials of which one in `every` steps, drawn at random, is learned from."""
-    inputs, targets, mask = (torch.from_numpy(trials[name].values) for name in ("inputs", "targets", "mask"))
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    chosen = torch.from_numpy(rng.random(mask.shape[:2]) < 1 / every)
-    return Trials(inputs, targets, (mask > 0) & chosen[..., None])
+            return step, network(torch.from_numpy(trials["inputs"].values).to(network.start)).rate[:, -1]

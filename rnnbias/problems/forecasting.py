@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, Self
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,23 +15,25 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 import systems
-from rnnbias import metrics
-from rnnbias.datasets.recordings import SHORTEST, Recording, hides_states, read, record
+from rnnbias.datasets import Recording, Standardiser, recordings
+from rnnbias.evaluation.forecasters import Data, label, read_like
+from rnnbias.evaluation.forecasts import score_forecasts
 from rnnbias.fit import Fit
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import RNN, learn_set
-from rnnbias.networks.devices import find
-from rnnbias.networks.recipe import Recipe
-from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, open_loop
-from rnnbias.problems.lesson import Lesson
-from rnnbias.solvers import LevenbergMarquardt, Solver, choose
+from rnnbias.networks import RNN, Recipe, trainable_parts
+from rnnbias.objectives import Sequences
+from rnnbias.problems.base import Objectives, Problem, solve
+from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, open_loop, segments
+from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import System, checks
-from systems.labels import Labelled, dataset
+from systems.labels import Labelled
 
-__all__ = ["SystemFit", "fit_system"]
+__all__ = ["Forecasting", "SystemFit", "fit_system"]
 
-_HIDDEN = {"gain": 0.9, "input_scale": 0.3}  # recipe where states may be hidden: the network must remember
-_HIDDEN_LEAK = (-0.7, 0.3)  # alpha and beta that go with it
+_LENGTH = 100  # outputs that count in one training segment
+_WINDOWS = 8  # held-out free runs
+_VALID = 0.4  # threshold of the valid time shown while learning
+_REMEMBERING = {"gain": 0.9, "input_scale": 0.3}  # recipe where states may be hidden: the network must remember
+_LEAK = {"alpha": -0.7, "beta": 0.3}  # that goes with it
 _ROUNDS = 5  # jitters tried for one memory
 _STEP_LOSS = 0.01  # standard deviations that jitter may cost at one step
 
@@ -55,6 +58,8 @@ def fit_system(
     washout: int = 50,
     jitter: float | None = None,
     holdout: float = 0.1,
+    patience: int | None = None,
+    goal: float | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> SystemFit:
@@ -106,6 +111,10 @@ def fit_system(
     holdout : float
         Fraction of the data held out for early stopping: whole trials where there are ten or more, otherwise
         the end of each.
+    patience : int, optional
+        How many records without a better held-out loss (by a tenth) end the learning; default 3.
+    goal : float, optional
+        Training loss at which learning ends; default 0.
     device : str or torch.device
         "cpu" or "cuda".
     progress : bool
@@ -138,7 +147,7 @@ def fit_system(
     Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
     The same call with the same seed gives the same bits on the same machine.
 
-    Examples
+    Objective
     --------
     >>> fit = fit_system("lorenz63", units=100, samples=1000, progress=False)
     >>> fit.network.learned
@@ -148,117 +157,229 @@ def fit_system(
     >>> fit.forecast(test.isel(time=slice(0, 100)), steps=50).sizes["time"]
     50
     """
-    parts = learn_set(learn)
-    solver = choose(solver, parts)
-    seed = checks.seed("seed", seed)
-    if not isinstance(recipe, Recipe | None):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    checks.choice("output", output, OUTPUTS)
-    checks.choice("activation", activation, ACTIVATIONS)
-    horizon = checks.whole("horizon", horizon, at_least=1)
-    washout = checks.whole("washout", washout, at_least=0)
-    holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
-    samples = checks.whole("samples", samples, at_least=SHORTEST, at_most=10**7)
     if hidden not in (None, True, False):
         raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
-    device = find(device)
-    given = _Setting(
-        replace(recipe or solver.recipe, seed=seed),
-        0.0 if alpha is None else checks.number("alpha", alpha, at_least=-1, at_most=1),
-        1.0 if beta is None else checks.number("beta", beta, above=0),
-        0.0 if jitter is None else checks.number("jitter", jitter, at_least=0),
-    )
-    checks.whole("units", units, at_least=1, at_most=10**5)
-    RNN(given.recipe.units_per_row, 1, 1, recipe=given.recipe, learn=parts)
-    given.recipe.rows(units)
+    problem = Forecasting(
+        system, samples=samples, dt=dt, observed=observed, seed=seed, horizon=horizon, output=output, washout=washout,
+        holdout=holdout, jitter=0.0 if jitter is None else jitter, alpha=0.0 if alpha is None else alpha,
+        beta=1.0 if beta is None else beta,
+    )  # fmt: skip
 
-    if isinstance(system, str):
-        system = systems.get(system)
-    if known := isinstance(system, System):
-        data = record(system, samples=samples, dt=dt, seed=seed, observed=observed)
-    else:
-        data = read(system, dt, observed)
-    lesson = Lesson.of(data, output=output, horizon=horizon, washout=washout, holdout=holdout, device=device)
-    states = len(data.states)
-
-    def attempt(setting: _Setting, tried: list[dict[str, float]]) -> SystemFit:
-        network = RNN(
-            units, states, states, recipe=setting.recipe, learn=parts, activation=activation,
-            alpha=setting.alpha, beta=setting.beta, device=device,
+    def attempt(problem: Forecasting, recipe: Recipe | None) -> SystemFit:
+        return solve(
+            problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
+            patience=patience, goal=goal, device=device, progress=progress,
         )  # fmt: skip
-        if network.learned > lesson.fitting.numel():
+
+    solver = find_solver(solver, trainable_parts(learn))
+    if isinstance(solver, LevenbergMarquardt) and all(x is None for x in (recipe, alpha, beta, jitter)):
+        return _search(problem, solver.recipe, hidden, attempt)
+    return attempt(problem, recipe)
+
+
+@dataclass(frozen=True)
+class Forecasting(Problem):
+    """Forecasting a system or a recording one horizon ahead from true inputs; arguments as in `fit_system`."""
+
+    source: Any
+    samples: int = 5000
+    dt: float | None = None
+    observed: str | Iterable[str] | None = None
+    seed: int = 0
+    horizon: int = 1
+    output: str = "increment"
+    washout: int = 50
+    holdout: float = 0.1
+    jitter: float = 0.0
+    alpha: float = 0.0
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.whole("samples", self.samples, at_least=recordings.SHORTEST, at_most=10**7)
+        checks.seed("seed", self.seed)
+        checks.whole("horizon", self.horizon, at_least=1)
+        checks.choice("output", self.output, OUTPUTS)
+        checks.whole("washout", self.washout, at_least=0)
+        checks.number("holdout", self.holdout, above=0, at_most=0.5)
+        checks.number("jitter", self.jitter, at_least=0)
+        checks.number("alpha", self.alpha, at_least=-1, at_most=1)
+        checks.number("beta", self.beta, above=0)
+
+    @cached_property
+    def system(self) -> System | None:
+        """The system, where it is known."""
+        found = systems.get(self.source) if isinstance(self.source, str) else self.source
+        return found if isinstance(found, System) else None
+
+    @cached_property
+    def recording(self) -> Recording:
+        """What is learned from, simulated or read."""
+        if self.system is None:
+            return recordings.read(self.source, self.dt, self.observed)
+        return recordings.record(self.system, samples=self.samples, dt=self.dt, seed=self.seed, observed=self.observed)
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The statistics of the part that is fitted."""
+        return Frame.of(self._split[0], self.output, self.horizon, self.recording.states)
+
+    def varied(self, **changes: float) -> Self:
+        """The same problem with other settings, and the same data."""
+        other = replace(self, **changes)
+        other.__dict__.update({name: getattr(self, name) for name in ("system", "recording", "_split", "frame")})
+        return other
+
+    def network(self, units: Any, **drawing: Any) -> RNN:
+        """See `Problem.network`."""
+        states = len(self.recording.states)
+        return RNN(units, states, states, alpha=self.alpha, beta=self.beta, **drawing)
+
+    def objectives(self, network: RNN, seed: int) -> Objectives:
+        """See `Problem.objectives`; the valid time of free runs through the held-out data is recorded too."""
+        fitting, held_out = (self.frame.states.transform(part, network.start) for part in self._split)
+        if network.learned > fitting.numel():
             warnings.warn(
-                f"{network.learned} numbers learn from {lesson.fitting.numel()} values: a forecast from so few is not "
-                "to be trusted, take fewer units or a longer recording",
-                stacklevel=3,
+                f"{network.learned} numbers learn from {fitting.numel()} values: a forecast from so few is not to be "
+                "trusted, take fewer units or a longer recording",
+                stacklevel=5,
             )
-        monitor = lesson.learn(network, solver, jitter=setting.jitter, seed=seed, progress=progress)
-        settings = {
-            "samples": int(np.prod(data.values.shape[:2])),
-            "washout": washout,
-            "jitter": setting.jitter,
-            "holdout": holdout,
-            "interrupted": int(monitor.interrupted),
-            "tried": tried,
+        runs = self.free_runs(network)
+        text = f"median valid time on held-out data (threshold {_VALID})"
+        return Objectives(
+            self._cut(fitting, self.jitter, seed),
+            self._cut(held_out),
+            lambda network: {"valid_time": runs.valid_time(network)},
+            {"valid_time": (self.recording.unit_name, text)},
+        )
+
+    def settings(self, train: Any) -> dict[str, object]:
+        """See `Problem.settings`."""
+        return {
+            "samples": int(np.prod(self.recording.values.shape[:2])),
+            "washout": self.washout,
+            "jitter": self.jitter,
+            "holdout": self.holdout,
+            "tried": [],
         }
-        empty = data._replace(values=data.values[:0])
+
+    def fit(self, **fields: Any) -> SystemFit:
+        """See `Problem.fit`."""
         return SystemFit(
-            network=network, solver=solver, history=lesson.history(monitor, data.unit_name), settings=settings,
-            frame=lesson.frame, recording=empty,
-        )  # fmt: skip
+            frame=self.frame, recording=self.recording._replace(values=self.recording.values[:0]), **fields
+        )
 
-    automatic = all(x is None for x in (recipe, alpha, beta, jitter)) and isinstance(solver, LevenbergMarquardt)
-    if not automatic:
-        return attempt(given, [])
-    remembering = _Setting(replace(given.recipe, **_HIDDEN), *_HIDDEN_LEAK, 0.0)
-    if hidden is None and known:
-        hidden = hides_states(system, states)
-    return _search(lesson, attempt, {None: [given, remembering], True: [remembering], False: [given]}[hidden])
+    def free_runs(self, network: RNN) -> FreeRuns:
+        """Windows of the held-out data to run freely through."""
+        held_out = self.frame.states.transform(self._split[1], network.start)
+        context = max(self._affordable(held_out.shape[1]), self.horizon)
+        steps = max(1, (held_out.shape[1] - context) // 2)
+        firsts = np.unique(np.linspace(0, held_out.shape[1] - context - steps, _WINDOWS).astype(int))
+        windows = torch.cat([held_out[:, f : f + context + steps] for f in firsts])[:_WINDOWS]
+        unit = self.recording.dt / self.recording.unit
+        return FreeRuns(self.frame, windows[:, :context], windows[:, context:], unit)
+
+    @torch.no_grad()
+    def step_error(self, network: RNN) -> float:
+        """Root-mean-square error of predictions from held-out inputs, in standard deviations of the states."""
+        error = self._cut(self.frame.states.transform(self._split[1], network.start)).residual(network)
+        scale = error.new_tensor(self.frame.steps.scale)
+        return float((error * scale).square().mean().sqrt().nan_to_num(torch.inf))
+
+    @cached_property
+    def _split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Training and held-out data; held-out ends of trials keep their washout before them."""
+        values, horizon = self.recording.values, self.horizon
+        trials, samples, _ = values.shape
+        whole = trials >= 10
+        last = samples if whole else samples - max(round(self.holdout * samples), horizon + 8)
+        if last < horizon + 16:
+            raise ValueError(f"the recording must be longer than {samples} samples for horizon {horizon}: too short")
+        if whole:
+            first = trials - max(1, round(self.holdout * trials))
+            return values[:first], values[first:]
+        return values[:, :last], values[:, max(0, last - self.washout) :]
+
+    def _cut(self, standard: Tensor, jitter: float = 0.0, seed: int = 0) -> Sequences:
+        washout = self._affordable(standard.shape[1])
+        return segments(standard, self.frame, washout=washout, length=_LENGTH, jitter=jitter, seed=seed)
+
+    def _affordable(self, samples: int) -> int:
+        """The washout that a trial of this length can spare: at most a third of it."""
+        return min(self.washout, max(0, (samples - self.horizon) // 3))
 
 
-class _Setting(NamedTuple):
-    """What the search varies."""
+class FreeRuns(NamedTuple):
+    """Held-out windows: `context` and the `truth` that follows it, both (trial, time, state)."""
 
-    recipe: Recipe
-    alpha: float
-    beta: float
-    jitter: float
+    frame: Frame
+    context: Tensor
+    truth: Tensor
+    unit: float
+
+    def error(self, network: RNN) -> Tensor:
+        """Error in standard deviations of the free run at each window and time, (trial, time)."""
+        ahead = closed_loop(network, self.frame, self.context, self.truth.shape[1])
+        return (ahead - self.truth).square().mean(-1).sqrt().nan_to_num(torch.inf)
+
+    def valid_time(self, network: RNN) -> float:
+        """Median time until the error passes 0.4, in Lyapunov times, periods or time units."""
+        good = self.error(network) <= _VALID
+        return float(good.cumprod(1).sum(1).to(torch.float64).median()) * self.unit
+
+    def judge(self, network: RNN) -> tuple[float, bool]:
+        """Mean logarithm (base 10) of the error, and whether every run stays valid to its end."""
+        error = self.error(network)
+        return float(error.clamp(1e-12, 10.0).log10().mean()), bool((error <= _VALID).all())
 
 
 def _search(
-    lesson: Lesson, attempt: Callable[[_Setting, list[dict[str, float]]], SystemFit], starts: list[_Setting]
+    problem: Forecasting,
+    recipe: Recipe,
+    hidden: bool | None,
+    attempt: Callable[[Forecasting, Recipe | None], SystemFit],
 ) -> SystemFit:
     """Return the fit with the best free runs through the held-out data.
 
-    From each start the jitter rises, from none to the size of the network's own error at one step and then
-    tenfold, until the free runs have got no better twice. The first fit whose free runs all stay valid is taken
-    at once. Otherwise those are left out that predict one step worse than the best at that by more than a
-    hundredth of a standard deviation: on noisy data a free run that falls silent would be the best.
+    From each start the jitter rises, from none to the size of the network's own error at one step and then tenfold,
+    until the free runs have got no better twice. The first fit whose free runs all stay valid is taken at once.
+    Otherwise those are left out that predict one step worse than the best at that by more than a hundredth of a
+    standard deviation: on noisy data a free run that falls silent would be the best.
     """
-    found, tried = [], []
-    for setting in starts:
-        here, misses = np.inf, 0
+    found, tried, interrupted = [], [], 0
+    for start, drawn in _starts(problem, recipe, hidden):
+        least, misses = np.inf, 0
         for _ in range(_ROUNDS):
-            fit = attempt(setting, tried)
-            (error, valid), step = lesson.free_runs.judge(fit.network), lesson.step_error(fit.network)
-            errors = {"free_run_error": error, "step_error": step}
-            tried.append({**setting._asdict(), "recipe": setting.recipe.to_dict(), **errors})
+            fit = attempt(start, drawn)
+            (error, valid), step = problem.free_runs(fit.network).judge(fit.network), problem.step_error(fit.network)
+            varied = {name: getattr(start, name) for name in ("alpha", "beta", "jitter")}
+            errors = {"log10_free_run_error": error, "step_error": step}
+            tried.append({"recipe": fit.network.recipe.to_dict(), **varied, **errors})
             found.append((error, step, fit))
-            if valid or fit.settings["interrupted"]:
+            interrupted = fit.settings["interrupted"]
+            if valid:
+                return replace(fit, settings={**fit.settings, "tried": tried})
+            least, misses = (error, 0) if error < least else (least, misses + 1)
+            if interrupted or misses == 2:
                 break
-            here, misses = (error, 0) if error < here else (here, misses + 1)
-            if misses == 2:
-                break
-            setting = setting._replace(jitter=10 * setting.jitter or step)
-        if valid or fit.settings["interrupted"]:
+            start = start.varied(jitter=10 * start.jitter or step)
+        if interrupted:
             break
     steady = min(step for _, step, _ in found) + _STEP_LOSS
-    best = min((each for each in found if valid or each[1] <= steady), key=lambda each: each[0])[2]
-    best.settings["interrupted"] = fit.settings["interrupted"]
-    return best
+    best = min((each for each in found if each[1] <= steady), key=lambda each: each[0])[2]
+    return replace(best, settings={**best.settings, "tried": tried, "interrupted": interrupted})
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+def _starts(problem: Forecasting, recipe: Recipe, hidden: bool | None) -> Iterator[tuple[Forecasting, Recipe | None]]:
+    """The networks to begin with: a plain one where no state may be hidden, one that remembers where some may be."""
+    if hidden is None and problem.system is not None:
+        hidden = recordings.hides_states(problem.system, len(problem.recording.states))
+    if not hidden:
+        yield problem, None
+    if hidden is not False:
+        yield problem.varied(**_LEAK), replace(recipe, **_REMEMBERING)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SystemFit(Fit):
     """A network that learned a system or a recording, with the frame it sees data in.
 
@@ -291,57 +412,55 @@ class SystemFit(Fit):
 
     def arrays(self) -> dict[str, Labelled]:
         """See `Fit.arrays`."""
-        found = {
-            name: Labelled("state", getattr(self.frame, name), "1", text)
-            for name, text in (
-                ("mean", "training mean"),
-                ("scale", "training standard deviation"),
-                ("step_mean", "mean of the normalised step"),
-                ("step_scale", "standard deviation of the normalised step"),
-            )
+        return {
+            **self.frame.states.labelled("state", "the training data"),
+            **self.frame.steps.labelled("state", "the normalised step", "step_"),
+            "state": Labelled("state", list(self.recording.states), "1", "state"),
         }
-        return {**found, "state": Labelled("state", list(self.recording.states), "1", "state")}
 
     @classmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """See `Fit.revive`."""
-        kept, states = about["recording"], fields["network"].inputs
-        if not states == fields["network"].outputs == len(kept["states"]) == len(kept["state_units"]):
+        stored, states = about["recording"], fields["network"].inputs
+        if not states == fields["network"].outputs == len(stored["states"]) == len(stored["state_units"]):
             raise ValueError("the numbers of states disagree")
-        names = ("mean", "scale", "step_mean", "step_scale")
-        statistics = [checks.array(name, arrays[name].values, shape=(states,)) for name in names]
-        if min(statistics[1].min(), statistics[3].min()) <= 0:
-            raise ValueError("scale and step_scale must be positive")
         frame = Frame(
-            *statistics,
+            Standardiser.restored(arrays, states),
+            Standardiser.restored(arrays, states, "step_"),
             checks.choice("output", about["output"], OUTPUTS),
             checks.whole("horizon", about["horizon"], at_least=1),
         )
         recording = Recording(
             values=np.empty((0, 0, states)),
-            dt=checks.number("dt", kept["dt"], above=0),
-            states=tuple(kept["states"]),
-            state_units=tuple(kept["state_units"]),
-            time_units=str(kept["time_units"]),
-            unit=checks.number("unit", kept["unit"], above=0),
-            unit_name=str(kept["unit_name"]),
-            name=str(kept["name"]),
+            dt=checks.number("dt", stored["dt"], above=0),
+            states=tuple(stored["states"]),
+            state_units=tuple(stored["state_units"]),
+            time_units=str(stored["time_units"]),
+            unit=checks.number("unit", stored["unit"], above=0),
+            unit_name=str(stored["unit_name"]),
+            name=str(stored["name"]),
         )
         return cls(frame=frame, recording=recording, **fields)
 
-    def drive(self, inputs: xr.Dataset | xr.DataArray | ArrayLike) -> xr.Dataset:
+    @property
+    def standardiser(self) -> Standardiser:
+        """Mean and standard deviation of the training data."""
+        return self.frame.states
+
+    def drive(self, inputs: Data) -> xr.Dataset:
         """Predict `horizon` samples ahead of every sample of `inputs`, the true inputs being given throughout.
 
         Returns a Dataset with `prediction` (trial, time, state), where `time` is the time predicted for.
         Early predictions suffer from the start at rest; the first `washout` of them did not count in learning.
         """
-        data = self._read(inputs)
-        standard = self.frame.standardise(data.values, self.network.start)
-        ahead = self.frame.restore(open_loop(self.network, self.frame, standard))
+        data = read_like(self.recording, inputs)
+        standard = self.frame.states.transform(data.values, self.network.start)
+        ahead = self.frame.states.inverse(open_loop(self.network, self.frame, standard))
         times = (np.arange(ahead.shape[1]) + self.frame.horizon) * data.dt
-        return self._labelled("prediction", ahead, times, "one-step prediction from true inputs")
+        title = "one-step prediction from true inputs"
+        return label(self.recording, times, title=title, config=self.configuration(), prediction=ahead)
 
-    def forecast(self, context: xr.Dataset | xr.DataArray | ArrayLike, steps: int) -> xr.Dataset:
+    def forecast(self, context: Data, steps: int) -> xr.Dataset:
         """Run on alone for `steps` samples after `context`: the network's predictions become its inputs.
 
         `context` is data of the learned kind, (time, state) or (trial, time, state), of at least `horizon`
@@ -349,14 +468,15 @@ class SystemFit(Fit):
         `forecast` (trial, time, state); `time` is 0 at the last sample of the context.
         """
         steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
-        data = self._read(context)
+        data = read_like(self.recording, context)
         if data.values.shape[1] < self.frame.horizon:
             raise ValueError(f"context must have at least {self.frame.horizon} samples, got {data.values.shape[1]}")
-        standard = self.frame.standardise(data.values, self.network.start)
-        ahead = self.frame.restore(closed_loop(self.network, self.frame, standard, steps))
-        return self._labelled("forecast", ahead, np.arange(1, steps + 1) * data.dt, "free-running forecast")
+        standard = self.frame.states.transform(data.values, self.network.start)
+        ahead = self.frame.states.inverse(closed_loop(self.network, self.frame, standard, steps))
+        times = np.arange(1, steps + 1) * data.dt
+        return label(self.recording, times, title="free-running forecast", config=self.configuration(), forecast=ahead)
 
-    def free_map(self, context: xr.Dataset | xr.DataArray | ArrayLike) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    def free_map(self, context: Data) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """The map that `forecast` iterates, for dynamical analysis, and its state after `context`.
 
         Its state is (rates, standardised inputs), (trial, unit + state); the map is differentiable and
@@ -371,90 +491,23 @@ class SystemFit(Fit):
             then = frame.predict(now, network.read(rate))
             return torch.cat([network.advance(rate, network.external(then))[1], then], 1)
 
-        standard = frame.standardise(self._read(context).values, network.start)
+        standard = frame.states.transform(read_like(self.recording, context).values, network.start)
         with torch.no_grad():
             rate = network(standard).rate[:, -1]
         return step, torch.cat([rate, standard[:, -1]], 1)
 
     def score(
         self,
-        test: xr.Dataset | xr.DataArray | ArrayLike,
+        test: Data,
         *,
         windows: int = 100,
         context: int = 100,
         steps: int | None = None,
         threshold: Iterable[float] = (0.3, 0.4, 0.5),
     ) -> xr.Dataset:
-        """Score closed-loop forecasts on `windows` windows of data that the network has not seen.
+        """Score closed-loop forecasts on windows of data that the network has not seen.
 
-        Each window has `context` true samples and `steps` forecast ones (default: 20 Lyapunov times or
-        periods, as far as the data allow). Returns the Dataset of `metrics.valid_time` over `trial` (the windows) with
-        `nrmse` at one Lyapunov time, period or time unit, `divergence_rate` and `constant_rate`, and the
-        count of learned numbers in `attrs["learned"]`.
+        See `evaluation.score_forecasts`; `context` must be at least `horizon`.
         """
-        data = self._read(test)
-        windows = checks.whole("windows", windows, at_least=1)
-        context = checks.whole("context", context, at_least=self.frame.horizon)
-        longest = data.values.shape[1] - context - 1
-        if steps is None:
-            steps = max(4, min(max(20, round(20 * self.recording.unit / data.dt)), longest))
-        steps = checks.whole("steps", steps, at_least=4)
-        if steps > longest:
-            raise ValueError(
-                f"test must have at least context + steps + 1 = {context + steps + 1} samples, got "
-                f"{data.values.shape[1]}"
-            )
-        per_trial = -(-windows // len(data.values))
-        firsts = np.linspace(0, data.values.shape[1] - context - steps, per_trial).astype(int)
-        cut = np.concatenate([data.values[:, f : f + context + steps] for f in firsts])[:windows]
-        forecast = self.forecast(self._wrap(cut[:, :context]), steps).forecast
-        truth = forecast.copy(data=cut[:, context:])
-        scale = xr.DataArray(self.frame.scale, {"state": list(self.recording.states)}, "state")
-        mean = scale.copy(data=self.frame.mean)
-        found = metrics.valid_time(
-            forecast, truth, scale, self.recording.unit, tuple(threshold), units=self.recording.unit_name
-        )
-        horizon = min(max(self.recording.unit, data.dt), steps * data.dt)
-        found["nrmse"] = metrics.nrmse(forecast, truth, scale, horizon)
-        found["divergence_rate"] = metrics.divergence_rate(forecast, mean, scale)
-        found["constant_rate"] = metrics.constant_rate(forecast, scale)
-        return found.assign_attrs(title=f"score of {self!r}", learned=self.network.learned)
-
-    def _wrap(self, values: np.ndarray) -> xr.DataArray:
-        times = np.arange(values.shape[1]) * self.recording.dt
-        coords = {
-            "time": ("time", times, {"units": self.recording.time_units}),
-            "state": list(self.recording.states),
-        }
-        return xr.DataArray(values, coords, ("trial", "time", "state"))
-
-    def _read(self, source: xr.Dataset | xr.DataArray | ArrayLike) -> Recording:
-        """Read data of the kind that was learned; any length, but the same states and step."""
-        plain = not isinstance(source, xr.Dataset | xr.DataArray)
-        timed = not plain and "time" in source.coords and source.sizes.get("time", 0) > 1
-        dt = None if timed else self.recording.dt
-        data = read(source, dt, shortest=1)
-        if not plain and len(data.states) > len(self.recording.states):
-            data = read(source, dt, self.recording.states, shortest=1)
-        if plain and len(data.states) == len(self.recording.states):
-            data = data._replace(states=self.recording.states)
-        if data.states != self.recording.states:
-            raise ValueError(f"the data must have the states {self.recording.states}, got {data.states}")
-        if abs(data.dt - self.recording.dt) > 1e-3 * self.recording.dt:
-            raise ValueError(f"the data must have the step {self.recording.dt:.6g} learned from, got {data.dt:.6g}")
-        return data
-
-    def _labelled(self, name: str, values: np.ndarray, times: np.ndarray, title: str) -> xr.Dataset:
-        about = self.recording
-        ds = dataset(
-            {name: Labelled(("trial", "time", "state"), values, about.state_units[0], title)},
-            {
-                "trial": Labelled("trial", np.arange(len(values)), "1", "trial"),
-                "time": Labelled("time", times, about.time_units, "time after the start of the inputs"),
-                "state": Labelled("state", list(about.states), "1", "state"),
-                "state_units": Labelled("state", list(about.state_units), "1", "units of each state"),
-            },
-            title=f"{title} of {about.name}",
-            config=self.configuration(),
-        )
-        return ds
+        checks.whole("context", context, at_least=self.frame.horizon)
+        return score_forecasts(self, test, windows=windows, context=context, steps=steps, threshold=threshold)

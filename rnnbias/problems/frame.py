@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rnnbias.networks.base import RNN
-from rnnbias.objectives.base import Sequences
+from rnnbias.datasets import Standardiser
+from rnnbias.networks import RNN
+from rnnbias.objectives import Sequences
 from systems import checks
 
 __all__ = ["OUTPUTS", "Frame", "closed_loop", "open_loop", "segments"]
@@ -23,46 +25,37 @@ _NOISY = 3000  # samples that noise on the inputs needs
 class Frame(NamedTuple):
     """Statistics of the training data, and what the network predicts.
 
-    Inputs are (x - mean) / scale, each state by itself. The output y predicts `horizon` samples ahead,
-    as the increment (x_{t+horizon} - x_t) / scale = step_mean + step_scale y, or as the state,
-    where step_mean = 0 and step_scale = 1.
+    Inputs are the standardised `states`. The output y predicts `horizon` samples ahead of x_t: as the increment
+    (x_{t+horizon} - x_t) / scale, or as the state x_{t+horizon} itself, where `steps` standardises nothing:
+
+        x_{t+horizon} = [x_t] + steps.mean + steps.scale y
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
-    step_mean: np.ndarray
-    step_scale: np.ndarray
+    states: Standardiser
+    steps: Standardiser
     output: str
     horizon: int
 
     @classmethod
-    def of(cls, values: np.ndarray, output: str, horizon: int) -> Frame:
-        """Measure the frame of training data (trial, time, state)."""
+    def of(cls, values: np.ndarray, output: str, horizon: int, names: Sequence[str] | None = None) -> Frame:
+        """Measure the frame of training data (trial, time, state); refuse a constant state or step."""
         checks.choice("output", output, OUTPUTS)
-        mean, scale = values.mean((0, 1)), values.std((0, 1))
-        standard = (values - mean) / scale
+        states = Standardiser.of(values, "the value of a state", names)
+        Standardiser.of(values[:, horizon:] - values[:, :-horizon], "the change of a state over the horizon", names)
         if output == "state":
-            return cls(mean, scale, np.zeros_like(mean), np.ones_like(scale), output, horizon)
-        step = standard[:, horizon:] - standard[:, :-horizon]
-        return cls(mean, scale, step.mean((0, 1)), step.std((0, 1)), output, horizon)
-
-    def standardise(self, values: np.ndarray, like: Tensor) -> Tensor:
-        """From the data's units to the network's, as a tensor like `like`."""
-        return torch.as_tensor((values - self.mean) / self.scale, dtype=like.dtype, device=like.device)
-
-    def restore(self, standard: Tensor) -> np.ndarray:
-        """From the network's units to the data's."""
-        return standard.cpu().numpy() * self.scale + self.mean
+            return cls(states, Standardiser(np.zeros_like(states.mean), np.ones_like(states.scale)), output, horizon)
+        standard = (values - states.mean) / states.scale
+        return cls(states, Standardiser.of(standard[:, horizon:] - standard[:, :-horizon]), output, horizon)
 
     def predict(self, now: Tensor, output: Tensor) -> Tensor:
         """The standardised state `horizon` samples after `now`."""
-        step = output.new_tensor(self.step_mean) + output * output.new_tensor(self.step_scale)
+        step = output.new_tensor(self.steps.mean) + output * output.new_tensor(self.steps.scale)
         return now + step if self.output == "increment" else step
 
     def target(self, now: Tensor, then: Tensor) -> Tensor:
         """The output that would predict `then` from `now`: the inverse of `predict`."""
         step = then - now if self.output == "increment" else then
-        return (step - step.new_tensor(self.step_mean)) / step.new_tensor(self.step_scale)
+        return (step - step.new_tensor(self.steps.mean)) / step.new_tensor(self.steps.scale)
 
 
 def segments(

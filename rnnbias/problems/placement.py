@@ -19,9 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from rnnbias.networks import wiring as pairs
-from rnnbias.networks.base import RNN
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import RNN
+from rnnbias.objectives.base import Objective
 
 __all__ = ["Placement", "place", "place_best", "placement"]
 
@@ -64,7 +63,7 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
     >>> bool(abs(found.placed[0] - turn) < 1e-3), bool(found.others < 1)
     (True, True)
     """
-    if network.activation != "tanh" or network.fan != 1:
+    if network.activation != "tanh" or network.wiring.units_per_row != 1:
         raise ValueError(
             f"eigenvalues are placed for tanh units with independent wiring only, got {network.activation!r} and "
             f"{network.recipe.wiring!r}"
@@ -104,10 +103,10 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
 
 def place(network: RNN, bias: np.ndarray) -> None:
     """Let the network start learning from `bias` (unit,)."""
-    network.bias.data.copy_(torch.from_numpy(bias) - pairs.share(network.start, network.fan))
+    network.bias.data.copy_(torch.from_numpy(bias) - network.wiring.spread(network.start))
 
 
-def place_best(network: RNN, train: Examples, goals: ArrayLike, seed: int) -> None:
+def place_best(network: RNN, train: Objective, goals: ArrayLike, seed: int) -> None:
     """Let the network start from that of a few placements which is nearest to what is to be learned."""
     found = [placement(network, goals, seed + k).bias for k in range(_TRIED)]
     losses = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -14,27 +15,24 @@ from torch import Tensor
 
 from rnnbias.fit import Fit
 from rnnbias.metrics import reaching as kinematics
-from rnnbias.networks import devices
-from rnnbias.networks.base import RNN, learn_set
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.reaching import Reaches, described, move
-from rnnbias.solvers import Monitor, Solver, choose
+from rnnbias.networks import RNN, Recipe, trainable_parts
+from rnnbias.objectives import Reaches
+from rnnbias.objectives.reaching import move, movement_dataset
+from rnnbias.problems.base import Objectives, Problem, optimise, solve
+from rnnbias.solvers import Solver, find_solver
 from rnnbias.storage import checkpoint
 from systems import checks, plants
 from systems.labels import Labelled
-from systems.plants import Plant
-from systems.plants.loads import Load
-from systems.tasks.losses import Loss
-from systems.tasks.reaching import TASKS, Reaching, Session
+from systems.plants import Load, Plant
+from systems.tasks import TASKS, Loss, Reaching, Session
 
-__all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "fit_reach"]
+__all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "ReachingProblem", "fit_reach"]
 
 #: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see the notes of `fit_reach`.
 SECOND_ORDER = Recipe(gain=1.0, input_scale=0.3, readout_scale=1e5)
 FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=0.3)
 _TAU = 0.2  # s
-_MEASURED = {
-    "endpoint_error": ("m", "mean end-point error on held-out reaches"),
+_LEARNING_CURVE = {
     "lateral_deviation": ("m", "mean lateral deviation under the load, left positive"),
     "initial_angle": ("degree", "mean initial angle under the load, left positive"),
     "after_effect_deviation": ("m", "mean lateral deviation without the load, left positive"),
@@ -55,8 +53,9 @@ def fit_reach(
     loss: Loss | None = None,
     activation: str = "tanh",
     tau: float = _TAU,
-    goal: float = 1e-4,
-    patience: int = 3,
+    holdout: float = 0.5,
+    patience: int | None = None,
+    goal: float | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> ReachFit:
@@ -89,11 +88,12 @@ def fit_reach(
         As in `RNN`.
     tau : float
         Time constant of the units (s), at least a step of the plant.
-    goal : float
-        Training loss at which learning ends; 5e-3 is where Williams et al. stop.
-    patience : int
-        How many records without a better loss (by a tenth) on held-out reaches end the learning. They go to as many
-        targets as there are in the task, which stand between its own; the numbers that do best on them are kept.
+    holdout : float
+        Fraction of all reaches held out for early stopping: they go to targets between those of the task.
+    patience : int, optional
+        How many records without a better held-out loss (by a tenth) end the learning; default 3.
+    goal : float, optional
+        Training loss at which learning ends; default 1e-4. Williams et al. stop at 5e-3.
     device : str or torch.device
         "cpu" or "cuda".
     progress : bool
@@ -126,67 +126,107 @@ def fit_reach(
     Those of `FIRST_ORDER`: 80 steps of Adam, 12 targets, 50 steps of 0.02 s, seed 0. Readout scale 0.1, 0.3 and 1: 5.7,
     4.7 and 14 by biases, 0.19, 0.19 and 0.21 by weights and biases.
 
-    Examples
+    Objective
     --------
     >>> from systems.tasks.reaching import CentreOut
     >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)
     >>> fit.reach(16).position.dims
     ('trial', 'time', 'space')
     """
-    parts = learn_set(learn)
-    solver = choose(solver, parts)
-    if isinstance(task, str):
-        task = TASKS[checks.choice("task", task, TASKS)]()
-    elif not isinstance(task, Reaching):
-        raise TypeError(f"task must be a task such as CentreOut(targets=24), got {task!r}")
-    plant, loss = plants.get(plant), Loss() if loss is None else loss
-    if not isinstance(recipe, Recipe | None):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    recipe = recipe or (FIRST_ORDER if solver.descends else SECOND_ORDER)
-    share = plant.dt / checks.number("tau", tau, at_least=plant.dt)
-    network = RNN(
-        units, task.inputs, 2, recipe=replace(recipe, seed=checks.seed("seed", seed)), learn=parts,
-        activation=activation, alpha=share - 1, beta=share, device=devices.find(device),
-    )  # fmt: skip
-    return _learn(network, task, plant, loss, solver, goal=goal, patience=patience, progress=progress)
-
-
-def _learn(
-    network: RNN,
-    task: Reaching,
-    plant: Plant,
-    loss: Loss,
-    solver: Solver,
-    *,
-    goal: float,
-    patience: int,
-    progress: bool,
-    gauge: Callable[[RNN], dict[str, float]] = lambda network: {},
-) -> ReachFit:
-    """Let `solver` teach `network`; the history has the terms of the loss, and what `gauge` measures."""
-    if not isinstance(loss, Loss):
-        raise TypeError(f"loss must be a Loss such as Loss() + 0.1 * PATH, got {loss!r}")
-    goal = checks.number("goal", goal, at_least=0)
-    patience = checks.whole("patience", patience, at_least=1)
-    train = Reaches(Session(task, plant, like=network.start), loss)
-    between = task.unseen(len(task.reaches()[1]))
-    held_out = Reaches(Session(task, plant, between, seed=(task.seed + 1) % 2**31, like=network.start), loss)
-
-    def measured(network: RNN) -> dict[str, float]:
-        terms = {f"{name}_loss": value for name, value in train.terms(network).items()}
-        return {**terms, "endpoint_error": held_out.endpoint_error(network), **gauge(network)}
-
-    monitor = Monitor(network, held_out, patience, measured, progress, goal)
-    solver.teach(network, train, monitor)
-    terms = {f"{name}_loss": ("1", f"what {name} adds to the training loss") for name in loss.weights}
-    return ReachFit(
-        network=network, solver=solver, history=monitor.history({**terms, **_MEASURED}),
-        task=task, plant=plant, loss=loss,
-        settings={"goal": goal, "patience": patience, "interrupted": int(monitor.interrupted)},
+    problem = ReachingProblem(task, plant=plant, loss=Loss() if loss is None else loss, tau=tau, holdout=holdout)
+    return solve(
+        problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
+        patience=patience, goal=goal, device=device, progress=progress,
     )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True)
+class ReachingProblem(Problem):
+    """Reaching with a plant; arguments as in `fit_reach`."""
+
+    goal = 1e-4
+
+    source: Reaching | str
+    plant: Plant | str = "point"
+    loss: Loss = field(default_factory=Loss)
+    tau: float = _TAU
+    holdout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, str):
+            checks.choice("task", self.source, TASKS)
+        elif not isinstance(self.source, Reaching):
+            raise TypeError(f"task must be a task such as CentreOut(targets=24), got {self.source!r}")
+        if not isinstance(self.loss, Loss):
+            raise TypeError(f"loss must be a Loss such as Loss() + 0.1 * PATH, got {self.loss!r}")
+        object.__setattr__(self, "plant", plants.get(self.plant))
+        checks.number("tau", self.tau, at_least=self.plant.dt)
+        checks.number("holdout", self.holdout, above=0, below=1)
+
+    @cached_property
+    def task(self) -> Reaching:
+        """The task."""
+        return TASKS[self.source]() if isinstance(self.source, str) else self.source
+
+    def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
+        """See `Problem.recipe`."""
+        return FIRST_ORDER if solver.descends else SECOND_ORDER
+
+    def network(self, units: Any, **drawing: Any) -> RNN:
+        """See `Problem.network`."""
+        share = self.plant.dt / self.tau
+        return RNN(units, self.task.inputs, 2, alpha=share - 1, beta=share, **drawing)
+
+    def objectives(self, network: RNN, seed: int) -> Objectives:
+        """See `Problem.objectives`; the terms of the loss and the held-out end-point error are recorded too."""
+        task, many = self.task, len(self.task.reaches()[1])
+        between = task.unseen(max(1, round(many * self.holdout / (1 - self.holdout))))
+        train = Reaches(Session(task, self.plant, like=network.start), self.loss)
+        other = Session(task, self.plant, between, seed=(task.seed + 1) % 2**31, like=network.start)
+        held_out = Reaches(other, self.loss)
+
+        def measure(network: RNN) -> dict[str, float]:
+            terms = {f"loss_{name}": value for name, value in train.terms(network).items()}
+            return {**terms, "endpoint_error": held_out.endpoint_error(network)}
+
+        units = {f"loss_{name}": ("1", f"what {name} adds to the training loss") for name in self.loss.weights}
+        units["endpoint_error"] = ("m", "mean end-point error on held-out reaches")
+        return Objectives(train, held_out, measure, units)
+
+    def fit(self, **fields: Any) -> ReachFit:
+        """See `Problem.fit`."""
+        return ReachFit(task=self.task, plant=self.plant, loss=self.loss, **fields)
+
+
+@dataclass(frozen=True)
+class Adaptation(ReachingProblem):
+    """Reaching under a new load from where a fit ended; `before` (unit,) are its biases, `usual` its own load."""
+
+    before: Tensor | None = None
+    usual: Load | None = None
+
+    def objectives(self, network: RNN, seed: int) -> Objectives:
+        """See `Problem.objectives`; the learning curve and the after-effects are recorded too."""
+        usual = super().objectives(network, seed)
+        loaded = Session(self.task, self.plant, like=network.start)
+        free = Session(replace(self.task, load=self.usual), self.plant, like=network.start)
+
+        @torch.no_grad()
+        def measure(network: RNN) -> dict[str, float]:
+            under, after = (movement_dataset(each, move(network, each), "", {}) for each in (loaded, free))
+            return {
+                **usual.measure(network),
+                "lateral_deviation": float(kinematics.lateral_deviation(under).mean()),
+                "initial_angle": float(kinematics.initial_angle(under).mean()),
+                "after_effect_deviation": float(kinematics.lateral_deviation(after).mean()),
+                "after_effect_angle": float(kinematics.initial_angle(after).mean()),
+                "bias_change": float((network.biases - self.before).square().mean().sqrt()),
+            }
+
+        return usual._replace(measure=measure, units={**usual.units, **_LEARNING_CURVE})
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ReachFit(Fit):
     """A network that learned to reach.
 
@@ -219,12 +259,26 @@ class ReachFit(Fit):
         return checkpoint.altered(self.network)
 
     @classmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """See `Fit.revive`."""
         task = Reaching.from_dict(about["task"])
         _check_inputs(task, fields["network"])
         plant, loss = plants.from_dict(about["plant"]), Loss(**about["loss"])
         return cls(task=task, plant=plant, loss=loss, **fields)
+
+    def score(self, targets: int | ArrayLike = 360, *, load: Load | None = None, seed: int | None = None) -> xr.Dataset:
+        """Score reaches to targets that were not learned from; arguments as in `reach`.
+
+        Returns the Dataset of `metrics.reaching.kinematics` over `trial`, the `loss` of all reaches together, and the count
+        of learned numbers in `attrs["learned"]`.
+        """
+        session = self._session(targets, None, load, seed)
+        with torch.no_grad():
+            moved = movement_dataset(session, move(self.network, session), f"score of {self!r}", self.configuration())
+        found = kinematics.kinematics(moved)
+        loss = Reaches(session, self.loss).loss(self.network)
+        found["loss"] = ((), loss, {"units": "1", "long_name": "loss of all reaches"})
+        return found.assign_attrs(title=f"score of {self!r}", learned=self.learned)
 
     @torch.no_grad()
     def reach(
@@ -256,6 +310,12 @@ class ReachFit(Fit):
             `command` (trial, time, output), `hidden` (trial, time, unit) and `plant_state` (trial, time, state). The go
             cue is at time 0. `rnnbias.metrics.reaching` measures it.
         """
+        session = self._session(targets, starts, load, seed)
+        return movement_dataset(session, move(self.network, session), f"reaches of {self!r}", self.configuration())
+
+    def _session(
+        self, targets: int | ArrayLike | None, starts: ArrayLike | None, load: Load | None, seed: int | None
+    ) -> Session:
         task = self.task if load is None else replace(self.task, load=load)
         if targets is None:
             reaches = task.reaches()
@@ -264,8 +324,7 @@ class ReachFit(Fit):
         else:
             targets = checks.array("targets", targets, shape=(None, 2))
             reaches = np.zeros_like(targets) if starts is None else starts, targets
-        session = Session(task, self.plant, reaches, seed=seed, like=self.network.start)
-        return described(session, move(self.network, session), f"reaches of {self!r}", self.configuration())
+        return Session(task, self.plant, reaches, seed=seed, like=self.network.start)
 
     def adapt(
         self,
@@ -274,8 +333,9 @@ class ReachFit(Fit):
         learn: str | Iterable[str] = "bias",
         solver: Solver | str | None = None,
         loss: Loss | None = None,
-        goal: float = 1e-4,
-        patience: int = 3,
+        holdout: float = 0.5,
+        patience: int | None = None,
+        goal: float | None = None,
         progress: bool = True,
     ) -> ReachFit:
         """Learn `task`, such as this one with a load, from where this fit ended; this fit stays as it is.
@@ -297,36 +357,18 @@ class ReachFit(Fit):
         >>> bool(abs(curve[-1]) < 0.2 * curve[0])
         True
         """
-        parts = learn_set(learn)
-        solver = choose(solver, parts)
+        parts = trainable_parts(learn)
+        solver = find_solver(solver, parts)
         if not isinstance(task, Reaching):
             raise TypeError(f"task must be a task such as replace(fit.task, load=CurlField(15.0)), got {task!r}")
         _check_inputs(task, self.network)
         network = self.network.redrawn(parts)
         network.load_state_dict(self.network.state_dict())
-        loaded = Session(task, self.plant, like=network.start)
-        free = Session(replace(task, load=self.task.load), self.plant, like=network.start)
-        return _learn(
-            network, task, self.plant, loss or self.loss, solver, goal=goal, patience=patience, progress=progress,
-            gauge=_adaptation(loaded, free, network.biases.detach().clone()),
+        problem = Adaptation(
+            task, self.plant, self.loss if loss is None else loss, holdout=holdout,
+            before=network.biases.detach().clone(), usual=self.task.load,
         )  # fmt: skip
-
-
-def _adaptation(loaded: Session, free: Session, before: Tensor) -> Callable[[RNN], dict[str, float]]:
-    """What an adaptation is followed by; see `ReachFit.adapt`."""
-
-    @torch.no_grad()
-    def gauge(network: RNN) -> dict[str, float]:
-        under, after = (described(s, move(network, s), "", {}) for s in (loaded, free))
-        return {
-            "lateral_deviation": float(kinematics.lateral_deviation(under).mean()),
-            "initial_angle": float(kinematics.initial_angle(under).mean()),
-            "after_effect_deviation": float(kinematics.lateral_deviation(after).mean()),
-            "after_effect_angle": float(kinematics.initial_angle(after).mean()),
-            "bias_change": float((network.biases - before).square().mean().sqrt()),
-        }
-
-    return gauge
+        return optimise(problem, network, solver, goal=goal, patience=patience, progress=progress)
 
 
 def _check_inputs(task: Reaching, network: RNN) -> None:

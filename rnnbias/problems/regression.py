@@ -6,31 +6,27 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, Self
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from rnnbias.datasets.functions import Samples, Target, read, read_points
+from rnnbias.datasets import Samples, Standardiser, Target, functions
 from rnnbias.fit import Fit
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import hidden_widths, learn_set
-from rnnbias.networks.devices import find
-from rnnbias.networks.feedforward import FNN
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.base import Points
-from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor, Ridge, Solver, choose
+from rnnbias.networks import FNN, Recipe
+from rnnbias.objectives import Points
+from rnnbias.problems.base import Objectives, Problem, solve
+from rnnbias.solvers import Adam, LevenbergMarquardt, Ridge, Solver
 from systems import checks
 from systems.functions import Function
 from systems.labels import Labelled, dataset
 
-__all__ = ["FunctionFit", "Scaling", "default_recipe", "default_solver", "fit_function"]
+__all__ = ["FunctionFit", "Regression", "fit_function", "parameter_count"]
 
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
-_ACTIVATION = "tanh"  # learns smooth functions best
 
 
 def fit_function(
@@ -45,7 +41,8 @@ def fit_function(
     samples: int = 2000,
     activation: str | None = None,
     holdout: float = 0.1,
-    goal: float = 0.0,
+    patience: int | None = None,
+    goal: float | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> FunctionFit:
@@ -83,8 +80,11 @@ def fit_function(
         A key of `ACTIVATIONS`; default "tanh". One that never falls silent gives a warning if asked for; see `FNN`.
     holdout : float
         Fraction of the samples held out for early stopping.
-    goal : float
-        Mean squared standardised error on the samples learned from, at which learning ends.
+    patience : int, optional
+        How many records without a better held-out loss (by a tenth) end the learning; default 4, with "relu" 10, and 20
+        where more than biases and gains learn.
+    goal : float, optional
+        Training loss, the mean squared standardised error, at which learning ends; default 0.
     device : str or torch.device
         "cpu" or "cuda".
     progress : bool
@@ -104,7 +104,7 @@ def fit_function(
     Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
     The same call with the same seed gives the same bits on the same machine.
 
-    Examples
+    Objective
     --------
     >>> fit = fit_function(lambda x: np.sin(3 * x[:, 0]), box=[(-1, 1)], units=60, samples=200, progress=False)
     >>> fit.network.learned
@@ -112,79 +112,104 @@ def fit_function(
     >>> round(float(fit.predict([[0.5]]).prediction[0, 0]), 3), round(np.sin(1.5).item(), 3)
     (0.997, 0.997)
     """
-    parts = learn_set(learn, FNN.parts)
-    seed = checks.seed("seed", seed)
-    if not isinstance(recipe, Recipe | None):
-        raise TypeError(f"recipe must be a Recipe such as Recipe(law='uniform'), got {recipe!r}")
-    phi = _ACTIVATION if activation is None else checks.choice("activation", activation, ACTIVATIONS)
-    samples = checks.whole("samples", samples, at_least=20, at_most=10**7)
-    holdout = checks.number("holdout", holdout, above=0, at_most=0.5)
-    goal = checks.number("goal", goal, at_least=0)
-    device = find(device)
-    widths = hidden_widths(units)
-    if solver is not None:
-        solver = choose(solver, parts)
-    data = read(target, box=box, samples=samples, seed=seed)
-    solver = solver or default_solver(parts, data, widths, seed)
-    recipe = replace(recipe or default_recipe(solver, parts, phi), seed=seed)
+    problem = Regression(target, box=box, samples=samples, seed=seed, holdout=holdout)
+    return solve(
+        problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
+        patience=patience, goal=goal, device=device, progress=progress,
+    )  # fmt: skip
 
-    with warnings.catch_warnings():
-        if activation is None:
-            warnings.simplefilter("ignore", UserWarning)
-        network = FNN(
-            widths, len(data.inputs), len(data.outputs), recipe=recipe, learn=parts, activation=phi, device=device,
-        )  # fmt: skip
-    kept, held = _split(len(data.x), holdout, seed)
-    x, y = Scaling.of("x", data.x[kept], data.inputs), Scaling.of("y", data.y[kept], data.outputs)
-    inputs, targets = x.standardise(data.x, network.start), y.standardise(data.y, network.start)
-    train, tested = (Points(inputs[rows], targets[rows]) for rows in (kept, held))
-    monitor = Monitor(network, tested, _patience(parts, phi), progress=progress, goal=goal)
-    solver.teach(network, train, monitor)
+
+@dataclass(frozen=True)
+class Regression(Problem):
+    """A static function; arguments as in `fit_function`."""
+
+    trainable = FNN.parts
+
+    target: Target
+    box: ArrayLike | None = None
+    samples: int = 2000
+    seed: int = 0
+    holdout: float = 0.1
+
+    def __post_init__(self) -> None:
+        checks.whole("samples", self.samples, at_least=20, at_most=10**7)
+        checks.seed("seed", self.seed)
+        checks.number("holdout", self.holdout, above=0, at_most=0.5)
+
+    @cached_property
+    def data(self) -> Samples:
+        """What is learned from."""
+        return functions.read(self.target, box=self.box, samples=self.samples, seed=self.seed)
+
+    def solver(self, learn: tuple[str, ...], units: Any, seed: int) -> Solver:
+        """See `Problem.solver`: the second order, unless a mask is trainable or an iteration would take minutes."""
+        if learn == ("readout",):
+            return Ridge()
+        second = LevenbergMarquardt() if set(learn) <= {"bias", "gain"} else LevenbergMarquardt(iterations=200)
+        first = Adam(iterations=5000, batch=256, rate=1e-2, every=100, seed=seed)
+        if "mask" in learn:
+            return first
+        recipe = self.recipe(second, learn, self.activation)
+        parameters, residuals = parameter_count(self.data, units, learn, recipe), self.data.y.size
+        heavy = residuals * parameters * min(residuals, parameters) > _MOST_WORK
+        return first if heavy or 8 * residuals * parameters > second.memory else second
+
+    def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
+        """See `Problem.recipe`."""
+        recipe = replace(solver.recipe, gain=1.0, input_scale=1.0)
+        if not set(learn) <= {"bias", "gain"}:
+            return replace(recipe, wiring="independent", readout_scale=1.0)
+        return replace(recipe, readout_scale=10.0) if activation == "relu" else recipe
+
+    def patience(self, learn: tuple[str, ...], activation: str) -> int:
+        """See `Problem.patience`: few where the network is nearly linear in what learns."""
+        if not set(learn) <= {"bias", "gain"}:
+            return 20
+        return 10 if activation == "relu" else 4
+
+    def network(self, units: Any, **drawing: Any) -> FNN:
+        """See `Problem.network`."""
+        return FNN(units, len(self.data.inputs), len(self.data.outputs), **drawing)
+
+    def objectives(self, network: FNN, seed: int) -> Objectives:
+        """See `Problem.objectives`."""
+        x, y = self._scaled
+        inputs, targets = x.transform(self.data.x, network.start), y.transform(self.data.y, network.start)
+        return Objectives(*(Points(inputs[rows], targets[rows]) for rows in self._split))
+
+    def settings(self, train: Any) -> dict[str, object]:
+        """See `Problem.settings`."""
+        return {"samples": len(self.data.x), "holdout": self.holdout}
+
+    def fit(self, **fields: Any) -> FunctionFit:
+        """See `Problem.fit`."""
+        about = self.data._replace(x=self.data.x[:0], y=self.data.y[:0], grid={})
+        return FunctionFit(x=self._scaled[0], y=self._scaled[1], samples=about, **fields)
+
+    @cached_property
+    def _split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which samples are learned from and which held out, at random."""
+        order = np.random.default_rng(self.seed).permutation(len(self.data.x))
+        held = max(1, round(self.holdout * len(order)))
+        return np.sort(order[held:]), np.sort(order[:held])
+
+    @cached_property
+    def _scaled(self) -> tuple[Standardiser, Standardiser]:
+        train = self._split[0]
+        x, y = self.data.x[train], self.data.y[train]
+        return Standardiser.of(x, "x", self.data.inputs), Standardiser.of(y, "y", self.data.outputs)
+
+
+def parameter_count(data: Samples, units: Any, learn: tuple[str, ...], recipe: Recipe) -> int:
+    """How many parameters such a network for `data` has, without drawing it."""
     settings = {
-        "samples": len(data.x),
-        "holdout": holdout,
-        "goal": goal,
-        "interrupted": int(monitor.interrupted),
-    }
-    about = data._replace(x=data.x[:0], y=data.y[:0], grid={})
-    return FunctionFit(
-        network=network, solver=solver, history=monitor.history({}), settings=settings, x=x, y=y, samples=about
-    )
+        "units": units, "inputs": len(data.inputs), "outputs": len(data.outputs), "learn": learn,
+        "recipe": recipe.to_dict(),
+    }  # fmt: skip
+    return sum(math.prod(shape) for shape in FNN.shapes(settings).values())
 
 
-def default_recipe(solver: Solver, parts: tuple[str, ...], activation: str) -> Recipe:
-    """The recipe that `fit_function` takes where none is given."""
-    recipe = replace(solver.recipe, gain=1.0, input_scale=1.0)
-    if not set(parts) <= {"bias", "gain"}:
-        return replace(recipe, wiring="independent", readout_scale=1.0)
-    return replace(recipe, readout_scale=10.0) if activation == "relu" else recipe
-
-
-class Scaling(NamedTuple):
-    """Mean and standard deviation of each input or output, (column,) each."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, what: str, values: np.ndarray, names: Sequence[str]) -> Self:
-        """Measure `values` (sample, column); refuse a column that is constant to rounding."""
-        mean, scale = values.mean(0), values.std(0)
-        still = scale <= 1e-12 * np.abs(values).max(0)
-        if still.any():
-            raise ValueError(f"{what} must vary, but {names[still.argmax()]!r} is constant: leave it out")
-        return cls(mean, scale)
-
-    def standardise(self, values: np.ndarray, like: Tensor) -> Tensor:
-        """From the data's units to the network's, as a tensor like `like`."""
-        return torch.as_tensor((values - self.mean) / self.scale, dtype=like.dtype, device=like.device)
-
-    def restore(self, standard: Tensor) -> np.ndarray:
-        """From the network's units to the data's."""
-        return standard.cpu().numpy() * self.scale + self.mean
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class FunctionFit(Fit):
     """A learned static function.
 
@@ -192,15 +217,15 @@ class FunctionFit(Fit):
     ----------
     network, solver, history, settings
         See `Fit`.
-    x, y : Scaling
+    x, y : Standardiser
         How inputs and outputs were standardised.
     samples : Samples
         The description of what was learned (names, units, box), without its samples.
     """
 
     network: FNN
-    x: Scaling
-    y: Scaling
+    x: Standardiser
+    y: Standardiser
     samples: Samples
 
     kind: ClassVar[str] = "function"
@@ -218,10 +243,8 @@ class FunctionFit(Fit):
     def arrays(self) -> dict[str, Labelled]:
         """See `Fit.arrays`."""
         return {
-            "x_mean": Labelled("input", self.x.mean, "1", "training mean of the inputs"),
-            "x_scale": Labelled("input", self.x.scale, "1", "training standard deviation of the inputs"),
-            "y_mean": Labelled("output", self.y.mean, "1", "training mean of the outputs"),
-            "y_scale": Labelled("output", self.y.scale, "1", "training standard deviation of the outputs"),
+            **self.x.labelled("input", "the inputs", "x_"),
+            **self.y.labelled("output", "the outputs", "y_"),
             "low": Labelled("input", self.samples.box[:, 0], "1", "lower ends of the box"),
             "high": Labelled("input", self.samples.box[:, 1], "1", "upper ends of the box"),
             "input": Labelled("input", list(self.samples.inputs), "1", "input"),
@@ -229,31 +252,25 @@ class FunctionFit(Fit):
         }
 
     @classmethod
-    def revive(cls, about: dict[str, object], arrays: xr.Dataset, **fields: object) -> Self:
+    def revive(cls, about: dict[str, Any], arrays: xr.Dataset, **fields: Any) -> Self:
         """See `Fit.revive`."""
         network = fields["network"]
-        sizes = {"x": network.inputs, "y": network.outputs}
-        found = {
-            name: checks.array(name, arrays[name].values, shape=(sizes[name[0]],))
-            for name in ("x_mean", "x_scale", "y_mean", "y_scale")
-        }
-        if min(found["x_scale"].min(), found["y_scale"].min()) <= 0:
-            raise ValueError("x_scale and y_scale must be positive")
         box = np.stack(
             [checks.array(name, arrays[name].values, shape=(network.inputs,)) for name in ("low", "high")], 1
         )
         inputs, outputs = (tuple(map(str, arrays[dim].values)) for dim in ("input", "output"))
         units = dict(zip((*inputs, *outputs), map(str, about["units"]), strict=True))
-        empty = [np.empty((0, size)) for size in sizes.values()]
+        empty = [np.empty((0, size)) for size in (network.inputs, network.outputs)]
         samples = Samples(*empty, box, inputs, outputs, units, str(about["name"]), {})
-        x, y = (Scaling(found[f"{v}_mean"], found[f"{v}_scale"]) for v in "xy")
+        x = Standardiser.restored(arrays, network.inputs, "x_")
+        y = Standardiser.restored(arrays, network.outputs, "y_")
         return cls(x=x, y=y, samples=samples, **fields)
 
     @torch.no_grad()
     def evaluate(self, x: ArrayLike) -> np.ndarray:
         """The learned function as plain arrays: x (sample, input) to y (sample, output)."""
         x = checks.array("x", x, shape=(None, self.network.inputs))
-        return self.y.restore(self.network(self.x.standardise(x, self.network.start)))
+        return self.y.inverse(self.network(self.x.transform(x, self.network.start)))
 
     def predict(self, points: ArrayLike | xr.Dataset | xr.DataArray) -> xr.Dataset:
         """Evaluate the learned function.
@@ -262,7 +279,7 @@ class FunctionFit(Fit):
         inputs. Returns a Dataset with `prediction` (trial, output), or over the dimensions of the grid and `output`.
         Points outside the box of the samples give a warning: nothing was learned about them.
         """
-        x, grid = read_points(points, self.samples.inputs)
+        x, grid = functions.read_points(points, self.samples.inputs)
         outside = ((x < self.samples.box[:, 0]) | (x > self.samples.box[:, 1])).any(1)
         if outside.any():
             warnings.warn(f"{outside.sum()} of {len(x)} points are outside the box that was learned", stacklevel=2)
@@ -295,7 +312,7 @@ class FunctionFit(Fit):
         of learned numbers in `attrs["learned"]`.
         """
         own = callable(test) and not isinstance(test, Function)
-        data = read(test, box=self.samples.box if own else None, samples=samples, seed=seed)
+        data = functions.read(test, box=self.samples.box if own else None, samples=samples, seed=seed)
         if (len(data.inputs), len(data.outputs)) != (self.network.inputs, self.network.outputs):
             raise ValueError(
                 f"test must have {self.network.inputs} inputs and {self.network.outputs} outputs, got "
@@ -313,39 +330,3 @@ class FunctionFit(Fit):
         coords = {"output": Labelled("output", list(self.samples.outputs), "1", "output")}
         ds = dataset(found, coords, title=f"score of {self!r}", config=self.configuration())
         return ds.assign_attrs(learned=self.network.learned)
-
-
-def default_solver(parts: tuple[str, ...], data: Samples, widths: Sequence[int], seed: int) -> Solver:
-    """The solver that `fit_function` takes where none is given."""
-    if parts == ("readout",):
-        return Ridge()
-    second = LevenbergMarquardt() if set(parts) <= {"bias", "gain"} else LevenbergMarquardt(iterations=200)
-    first = Adam(iterations=5000, batch=256, rate=1e-2, every=100, seed=seed)
-    if "mask" in parts:
-        return first
-    shapes = FNN.shapes(
-        {
-            "units": list(widths),
-            "inputs": len(data.inputs),
-            "outputs": len(data.outputs),
-            "learn": parts,
-            "recipe": default_recipe(second, parts, _ACTIVATION).to_dict(),
-        }
-    )
-    learned, residuals = sum(math.prod(shape) for shape in shapes.values()), data.y.size
-    heavy = residuals * learned * min(residuals, learned) > _MOST_WORK or 8 * residuals * learned > second.memory
-    return first if heavy else second
-
-
-def _patience(parts: tuple[str, ...], activation: str) -> int:
-    """How many records without a better held-out loss end learning: few where the network is nearly linear in it."""
-    if not set(parts) <= {"bias", "gain"}:
-        return 20
-    return 10 if activation == "relu" else 4
-
-
-def _split(samples: int, holdout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which samples are learned from and which held out, at random."""
-    order = np.random.default_rng(seed).permutation(samples)
-    held = max(1, round(holdout * samples))
-    return np.sort(order[held:]), np.sort(order[:held])

@@ -1,4 +1,4 @@
-"""Solvers: how the learned numbers of a network are found.
+"""Solvers: how the trainable parameters of a network are found.
 
 =====================  =============================  ===========================================
 `LevenbergMarquardt`   biases, gains, starting rates  second order; seconds; the default for biases
@@ -6,17 +6,34 @@
 `Adam`                 anything                       first order; the paper's solver
 `Ridge`                readout                        linear least squares by SVD
 =====================  =============================  ===========================================
+
+A solver of your own is a subclass of `Solver`. It may build on `LinearModel`, a model e + J s of the residuals that
+gives damped steps, as `DenseModel` (J factored) or `MatrixFreeModel` (J v and J^T w only), and on `Monitor`, the record of
+learning.
 """
 
 from rnnbias.solvers.adam import Adam
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.gauss_newton import GaussNewton
 from rnnbias.solvers.levenberg_marquardt import LevenbergMarquardt
+from rnnbias.solvers.linear_models import DenseModel, LinearModel, MatrixFreeModel
 from rnnbias.solvers.monitor import Monitor
 from rnnbias.solvers.ridge import Ridge
 from systems import checks
 
-__all__ = ["SOLVERS", "Adam", "GaussNewton", "LevenbergMarquardt", "Monitor", "Ridge", "Solver", "choose"]
+__all__ = [
+    "SOLVERS",
+    "Adam",
+    "DenseModel",
+    "GaussNewton",
+    "LevenbergMarquardt",
+    "LinearModel",
+    "MatrixFreeModel",
+    "Monitor",
+    "Ridge",
+    "Solver",
+    "find_solver",
+]
 
 #: Solvers by the names that `solver=` takes.
 SOLVERS: dict[str, type[Solver]] = {
@@ -27,12 +44,12 @@ SOLVERS: dict[str, type[Solver]] = {
 }
 
 
-def choose(solver: Solver | str | None, learn: tuple[str, ...]) -> Solver:
+def find_solver(solver: Solver | str | None, learn: tuple[str, ...]) -> Solver:
     """Return the solver meant: one given, one named, or the default for the parts that learn.
 
     Raises TypeError or ValueError, naming the argument, for anything else and where the solver cannot learn them.
 
-    >>> choose("adam", ("bias",)).rate, choose(None, ("readout",))
+    >>> find_solver("adam", ("bias",)).rate, find_solver(None, ("readout",))
     (0.003, Ridge(ridge=None))
     """
     if solver is None:

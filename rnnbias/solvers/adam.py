@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import Network, Recipe
+from rnnbias.objectives import Objective
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.monitor import Monitor
 from systems import checks
@@ -79,7 +79,7 @@ class Adam(Solver):
     def check(self, learn: tuple[str, ...]) -> None:
         """Adam learns anything."""
 
-    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
+    def solve(self, network: Network, train: Objective, monitor: Monitor) -> None:
         """Descend; the best record on held-out data is kept."""
         a_pass = -(-len(train) // self.batch)
         steps, every = (self.iterations, self.every) if self.epochs is None else (self.epochs * a_pass, a_pass)
@@ -92,7 +92,7 @@ class Adam(Solver):
             for step, chosen in enumerate(self._minibatches(len(train), steps), 1):
                 network.steepness = self._sharpness((step - 1) / max(1, steps - 1))
                 optimiser.zero_grad()
-                cost = train.part(chosen).cost(network)
+                cost = train.subset(chosen).cost(network)
                 cost.backward()
                 if self.clip is not None:
                     torch.nn.utils.clip_grad_norm_(parameters, self.clip)
@@ -122,7 +122,7 @@ class Adam(Solver):
 
 
 @contextmanager
-def _step_functions_after(network: nn.Module) -> Iterator[None]:
+def _step_functions_after(network: Network) -> Iterator[None]:
     """Leave the masks as step functions, whatever happens."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""What every solver shares: its settings and the one method that finds the learned numbers."""
+"""What every solver shares: its settings and the one method that finds the trainable parameters."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict
 from typing import ClassVar
 
-from torch import nn
-
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import Network, Recipe
+from rnnbias.objectives import Objective
 from rnnbias.solvers.monitor import Monitor
 
 __all__ = ["Solver"]
 
 
 class Solver(ABC):
-    """A way to find the learned numbers: a frozen dataclass of settings with the method `solve`.
+    """A way to find the trainable parameters: a frozen dataclass of settings with the method `solve`.
 
     A subclass of your own works wherever a built-in one does; its fits load wherever it has been imported.
     """
 
     known: ClassVar[dict[str, type[Solver]]] = {}
 
-    #: The recipe under which this solver does best; `fit_system` uses it where none is given.
+    #: The recipe under which this solver does best; a problem takes it where it has no better.
     recipe: ClassVar[Recipe]
-    #: Whether it goes down gradients of `Examples.cost`; otherwise it brings `Examples.residual` to zero, in double
+    #: Whether it goes down gradients of `Objective.cost`; otherwise it brings `Objective.residual` to zero, in double
     #: precision.
     descends: ClassVar[bool] = False
 
@@ -37,15 +35,8 @@ class Solver(ABC):
         """Raise ValueError where this solver cannot learn the parts that `learn` names."""
 
     @abstractmethod
-    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
-        """Learn from `train`, leaving in `network` the numbers that did best on held-out examples."""
-
-    def teach(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
-        """`solve`, and compare the digests of the frozen arrays before and after it."""
-        before = network.digests()
-        self.solve(network, train, monitor)
-        if network.digests() != before:
-            raise RuntimeError("frozen weights have changed during learning; please report this")
+    def solve(self, network: Network, train: Objective, monitor: Monitor) -> None:
+        """Learn from `train`, leaving in `network` the parameters that did best on held-out trials."""
 
     def to_dict(self) -> dict[str, object]:
         """Name and settings, as plain numbers and strings."""

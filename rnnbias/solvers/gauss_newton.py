@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
 
-from rnnbias.networks import parameters
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import Network, Recipe, parameters
+from rnnbias.objectives import Objective
 from rnnbias.solvers.base import Solver
-from rnnbias.solvers.levenberg_marquardt import Factored
+from rnnbias.solvers.linear_models import DenseModel
 from rnnbias.solvers.monitor import Monitor
 from systems import checks
 
@@ -60,14 +58,14 @@ class GaussNewton(Solver):
             raise ValueError("learn must be without mask for GaussNewton; use Adam")
 
     @torch.no_grad()
-    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
+    def solve(self, network: Network, train: Objective, monitor: Monitor) -> None:
         """Iterate until no step lowers the training loss, or the monitor says so."""
         loss, fraction = train.loss(network), 1.0
         with monitor.watch(self.iterations):
             if monitor.record(0, loss):
                 return
             for iteration in range(1, self.iterations + 1):
-                model, start = Factored(network, train, self.tolerance), parameters.read(network)
+                model, start = DenseModel(network, train, self.tolerance), parameters.read(network)
 
                 def attempt(damping: float, fraction: float) -> float:
                     parameters.write(network, start + fraction * model.step(damping))  # noqa: B023

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, lsmr
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnnbias.networks import parameters
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import Network, Recipe, parameters
+from rnnbias.objectives import Objective
 from rnnbias.solvers.base import Solver
+from rnnbias.solvers.linear_models import DenseModel, LinearModel, MatrixFreeModel
 from rnnbias.solvers.monitor import Monitor
 from systems import checks
 
 __all__ = ["LevenbergMarquardt"]
 
 _SMALLEST, _LARGEST = 1e-16, 1e4  # dampings tried, relative to the largest singular value
-_LSMR_STEPS = 200
-_POWER_STEPS = 8
 _STRAIGHT = 0.9  # gain ratio from which the residuals are as good as linear along a step
 _LONG = 0.75  # length of the geodesic acceleration, in steps, from which a step is refused
 _RAISE, _LOWER = 4.0, 5.0  # factors of the damping after a refused and after a bent step
@@ -91,11 +86,11 @@ class LevenbergMarquardt(Solver):
             raise ValueError("learn must be without mask for LevenbergMarquardt; use Adam")
 
     @torch.no_grad()
-    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
+    def solve(self, network: Network, train: Objective, monitor: Monitor) -> None:
         """Iterate until the held-out loss stops falling."""
         error = train.residual(network)
         needed = error.numel() * parameters.read(network).numel() * error.element_size()
-        linearise = Factored if needed <= self.memory else _MatrixFree
+        linearise = DenseModel if needed <= self.memory else MatrixFreeModel
         damping = self.damping
         with monitor.watch(self.iterations):
             if monitor.record(0, train.loss(network), damping=damping):
@@ -112,7 +107,7 @@ class LevenbergMarquardt(Solver):
                     break
 
     def _search(
-        self, network: nn.Module, train: Examples, held_out: Examples, model: _Model, damping: float
+        self, network: Network, train: Objective, held_out: Objective, model: LinearModel, damping: float
     ) -> tuple[_Candidate, float] | None:
         """Try dampings; return the best step and where to search next, or None where all are uphill or refused."""
         start, now, held = parameters.read(network), model.loss, held_out.loss(network)
@@ -168,86 +163,3 @@ class _Candidate(NamedTuple):
     held: float
     promised: float
     ratio: float
-
-
-class _Model:
-    """What every model e + J s can do with its `error` e."""
-
-    error: Tensor
-    depth: float
-
-    @property
-    def loss(self) -> float:
-        return float(self.error.square().mean())
-
-    def apply(self, step: Tensor) -> Tensor:
-        """J s."""
-        raise NotImplementedError
-
-    def fit(self, target: Tensor, damping: float) -> Tensor:
-        """The s that brings J s to `target`, damped."""
-        raise NotImplementedError
-
-    def step(self, damping: float) -> Tensor:
-        return self.fit(-self.error, damping)
-
-    def predict(self, step: Tensor) -> float:
-        return float((self.error + self.apply(step)).square().mean())
-
-
-class Factored(_Model):
-    """J built and factored."""
-
-    def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:
-        self.error, self.matrix, self.depth = train.linearise(network, tolerance)
-        residuals, n = self.matrix.shape
-        if residuals > n:
-            triangle = torch.linalg.qr(torch.cat([self.matrix, self.error[:, None]], 1), mode="r").R
-            left, self.singular, self.right = torch.linalg.svd(triangle[:n, :n])
-            self.target = left.T @ triangle[:n, n]
-        else:
-            wide, triangle = torch.linalg.qr(self.matrix.T)
-            left, self.singular, right = torch.linalg.svd(triangle.T)
-            self.right = right @ wide.T
-            self.target = left.T @ self.error
-
-    def _shrink(self, damping: float) -> Tensor:
-        return 1 / (self.singular**2 + (damping * self.singular[0]) ** 2)
-
-    def step(self, damping: float) -> Tensor:
-        return -self.right.T @ (self.singular * self._shrink(damping) * self.target)
-
-    def fit(self, target: Tensor, damping: float) -> Tensor:
-        return self.right.T @ (self._shrink(damping) * (self.right @ (self.matrix.T @ target)))
-
-    def apply(self, step: Tensor) -> Tensor:
-        return self.matrix @ step
-
-
-class _MatrixFree(_Model):
-    """J known only through J v and J^T w."""
-
-    depth = float("nan")
-
-    def __init__(self, network: nn.Module, train: Examples, tolerance: float) -> None:
-        self.error, forward, backward = train.products(network)
-        shape = (self.error.numel(), parameters.read(network).numel())
-
-        def on_arrays(product: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
-            return lambda vector: product(torch.from_numpy(vector).to(self.error)).cpu().numpy()
-
-        forward, backward = on_arrays(forward), on_arrays(backward)
-        self.operator = LinearOperator(shape, matvec=forward, rmatvec=backward, dtype=np.float64)
-        probe = np.random.default_rng(0).standard_normal(shape[1])
-        for _ in range(_POWER_STEPS):
-            probe = backward(forward(probe / np.linalg.norm(probe)))
-        self.largest = float(np.sqrt(np.linalg.norm(probe)))
-
-    def fit(self, target: Tensor, damping: float) -> Tensor:
-        mu = damping * self.largest
-        wanted = target.cpu().numpy()
-        found = lsmr(self.operator, wanted, damp=mu, atol=0, btol=0, conlim=0, maxiter=_LSMR_STEPS)[0]
-        return torch.from_numpy(found).to(self.error)
-
-    def apply(self, step: Tensor) -> Tensor:
-        return torch.from_numpy(self.operator.matvec(step.cpu().numpy())).to(self.error)

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
-from torch import nn
 from tqdm.auto import tqdm
 
-from rnnbias.networks import parameters
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import Network, parameters
+from rnnbias.objectives import Objective
 from systems.labels import Labelled, dataset
 
 __all__ = ["Monitor"]
@@ -33,17 +32,17 @@ _MEANING = {
 
 @dataclass
 class Monitor:
-    """Keeps the history and the best learned numbers, shows the bar and decides when to stop.
+    """Keeps the history and the best parameters, shows the bar and decides when to stop.
 
     Parameters
     ----------
-    network : Module
+    network : Network
         What learns.
-    held_out : Examples
+    held_out : Objective
         "Best" is the lowest loss on these.
     patience : int
         How many records without a better one (by a tenth) end the learning.
-    gauge : callable, optional
+    measure : callable, optional
         network -> further quantities to record and show, by name.
     progress : bool
         Whether to show a bar.
@@ -51,10 +50,10 @@ class Monitor:
         Training loss at which learning ends; default 0: never.
     """
 
-    network: nn.Module
-    held_out: Examples
+    network: Network
+    held_out: Objective
     patience: int
-    gauge: Callable[[nn.Module], dict[str, float]] = lambda network: {}
+    measure: Callable[[Network], dict[str, float]] = lambda network: {}
     progress: bool = True
     goal: float = 0.0
     records: list[dict[str, float]] = field(default_factory=list)
@@ -78,7 +77,7 @@ class Monitor:
         """Note the state after `iteration`; returns True when it is time to stop."""
         seconds = time.perf_counter() - self._began
         held = self.held_out.loss(self.network)
-        shown = {"loss": loss, "held_out_loss": held, **self.gauge(self.network)}
+        shown = {"loss": loss, "held_out_loss": held, **self.measure(self.network)}
         self.records.append({"iteration": iteration, **shown, "seconds": seconds, **more})
         self._bar.update(iteration - self._bar.n)
         self._bar.set_postfix_str(", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in shown.items()))
@@ -89,13 +88,15 @@ class Monitor:
             self._best_loss, self._best = held, parameters.read(self.network)
         return self._waited >= self.patience or loss <= self.goal or not math.isfinite(loss)
 
-    def history(self, meaning: Mapping[str, tuple[str, str]]) -> xr.Dataset:
-        """The records as a Dataset over `iteration`; `meaning` gives units and long name of what `gauge` measures."""
-        names = {"loss", "held_out_loss"}.union(*self.records) - {"iteration"}
+    def history(self, units: Mapping[str, tuple[str, str]]) -> xr.Dataset:
+        """The records as a Dataset over `iteration`; `units` gives units and long names."""
+        names = {name: ("1", name.replace("_", " ")) for entry in self.records for name in entry}
+        known = {**_MEANING, **units}
+        order = {name: known[name] for name in known if name in names or name in ("loss", "held_out_loss")}
         columns = {
             name: Labelled("iteration", [entry.get(name, np.nan) for entry in self.records], *about)
-            for name, about in {**_MEANING, **meaning}.items()
-            if name in names
+            for name, about in {**order, **{name: names[name] for name in names if name not in order}}.items()
+            if name != "iteration"
         }
         iterations = Labelled("iteration", [int(entry["iteration"]) for entry in self.records], "1", "iteration")
         return dataset(columns, {"iteration": iterations}, title="history of learning", config={})

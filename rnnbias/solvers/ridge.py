@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
 
-from rnnbias.networks.recipe import Recipe
-from rnnbias.objectives.base import Examples
+from rnnbias.networks import Network, Recipe
+from rnnbias.objectives import Objective
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.monitor import Monitor
 from systems import checks
@@ -44,7 +43,7 @@ class Ridge(Solver):
             raise ValueError(f"solver Ridge needs learn='readout', got learn={set(learn)}")
 
     @torch.no_grad()
-    def solve(self, network: nn.Module, train: Examples, monitor: Monitor) -> None:
+    def solve(self, network: Network, train: Objective, monitor: Monitor) -> None:
         """Solve for the readout; the history has one record for each ridge tried."""
         rates, targets = train.regression(network)
         left, singular, right = torch.linalg.svd(rates, full_matrices=False)

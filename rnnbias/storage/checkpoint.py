@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnbias.networks.base import NETWORKS, Network
+from rnnbias.networks import NETWORKS, Network
 from rnnbias.storage import netcdf
 from systems import checks
 from systems.labels import Labelled

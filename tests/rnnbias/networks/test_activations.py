@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks.activations import ACTIVATIONS
+from rnnbias.networks import ACTIVATIONS
 
 u = torch.cat([torch.linspace(-30, 30, 601), torch.tensor([-1e-9, 1e-9])]).to(torch.float64)
 u = u[u != 0]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks.base import LEARNABLE, RNN, learn_set
-from rnnbias.networks.recipe import WIRINGS, Recipe
+from rnnbias.networks import TRAINABLE, RNN, trainable_parts
+from rnnbias.networks import WIRINGS, Recipe
 
 ACTIVATE = {
     "tanh": np.tanh,
@@ -53,7 +53,7 @@ def by_hand(net, x):
 
 @both_wirings
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 1.0), (-0.7, 0.3), (0.4, 2.0)])
-@pytest.mark.parametrize("learn", ["bias", LEARNABLE, {"gain", "mask"}, "initial"])
+@pytest.mark.parametrize("learn", ["bias", TRAINABLE, {"gain", "mask"}, "initial"])
 def test_the_equation(wiring, alpha, beta, learn):
     net = shaken(network(wiring, learn=learn, alpha=alpha, beta=beta))
     x = inputs()
@@ -101,7 +101,7 @@ def test_trials_do_not_meet():
         ("initial", 8, 8),
         ("weights", 4 * 8 + 4 * 3, 8 * 8 + 8 * 3),
         (("bias", "gain"), 12, 16),
-        (LEARNABLE, 4 + 8 + 8 + 8 + 8 + 44, 8 + 8 + 8 + 16 + 8 + 88),
+        (TRAINABLE, 4 + 8 + 8 + 8 + 8 + 44, 8 + 8 + 8 + 16 + 8 + 88),
     ],
 )
 def test_learned_numbers_are_counted_and_the_rest_is_frozen(learn, count, count_independent):
@@ -110,7 +110,7 @@ def test_learned_numbers_are_counted_and_the_rest_is_frozen(learn, count, count_
     assert net.learned == count_independent
     parameters, buffers = (dict(found()) for found in (net.named_parameters, net.named_buffers))
     parts = {"weights": {"recurrent", "input"}}
-    wanted = set().union(*(parts.get(part, {part}) for part in learn_set(learn)))
+    wanted = set().union(*(parts.get(part, {part}) for part in trainable_parts(learn)))
     assert set(parameters) == wanted
     names = {"recurrent", "input", "readout", "start", "bias", "gain", "mask", "initial"}
     assert set(buffers) == names - wanted
@@ -119,15 +119,15 @@ def test_learned_numbers_are_counted_and_the_rest_is_frozen(learn, count, count_
 
 
 def test_learn_sets_have_one_order():
-    assert learn_set("bias") == ("bias",)
-    assert learn_set({"mask", "bias"}) == learn_set(["mask", "bias"]) == ("bias", "mask")
-    assert learn_set(reversed(LEARNABLE)) == LEARNABLE
+    assert trainable_parts("bias") == ("bias",)
+    assert trainable_parts({"mask", "bias"}) == trainable_parts(["mask", "bias"]) == ("bias", "mask")
+    assert trainable_parts(reversed(TRAINABLE)) == TRAINABLE
 
 
 @pytest.mark.parametrize("learn", [[], "biases", ["bias", "wieghts"], ["bias", 3], ""])
 def test_wrong_learn_sets_are_refused(learn):
     with pytest.raises(ValueError, match="learn must"):
-        learn_set(learn)
+        trainable_parts(learn)
 
 
 def test_push_pull_starts_at_zero():
@@ -186,7 +186,7 @@ def test_the_slope_of_the_mask_is_that_of_a_sigmoid():
     torch.testing.assert_close(gradient, fired.sum(0) * soft * (1 - soft))
 
 
-@pytest.mark.parametrize("part", LEARNABLE)
+@pytest.mark.parametrize("part", TRAINABLE)
 def test_every_learnable_part_moves_the_output(part):
     net = shaken(network("independent", learn=part))
     net.read(net(inputs()).rate).square().sum().backward()

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnbias import FNN, RNN, Recipe
-from rnnbias.networks.base import NETWORKS
-from rnnbias.networks.recipe import LAWS, WIRINGS
+from rnnbias.networks import NETWORKS
+from rnnbias.networks import LAWS, WIRINGS
 
 ACTIVATE = {
     "tanh": np.tanh,

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import RNN
-from rnnbias.networks.jacobians import backward_sweep, bias_jacobian, forward_sweep
-from rnnbias.networks.recipe import WIRINGS, Recipe
+from rnnbias.networks import ACTIVATIONS
+from rnnbias.networks import RNN
+from rnnbias.networks import backward_sweep, bias_jacobian, forward_sweep
+from rnnbias.networks import WIRINGS, Recipe
 
 every_network = [
     pytest.param(wiring, alpha, beta, activation, id=f"{wiring}-{alpha}-{activation}")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rnnbias import FNN, Recipe
-from rnnbias.networks.layer_jacobian import layer_jacobian
-from rnnbias.networks.recipe import WIRINGS
+from rnnbias.networks import layer_jacobian
+from rnnbias.networks import WIRINGS
 
 both_wirings = pytest.mark.parametrize("wiring", WIRINGS)
 SETS = ["bias", "gain", "readout", "weights", ("bias", "gain"), ("bias", "gain", "readout", "weights")]

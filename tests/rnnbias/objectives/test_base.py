@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from rnnbias.networks import parameters
-from rnnbias.networks.base import RNN
-from rnnbias.networks.recipe import WIRINGS, Recipe
-from rnnbias.objectives.base import Examples, Sequences
+from rnnbias.networks import RNN
+from rnnbias.networks import WIRINGS, Recipe
+from rnnbias.objectives.base import Objective, Sequences
 
 
 def normal(seed, *shape):
@@ -61,15 +61,15 @@ def test_products_are_those_of_the_jacobian(learn):
 
 def test_the_fast_jacobian_of_biases_is_the_general_one():
     net = network()
-    fast, general = SEQUENCES.linearise(net), Examples.linearise(SEQUENCES, net)
+    fast, general = SEQUENCES.linearise(net), Objective.linearise(SEQUENCES, net)
     torch.testing.assert_close(fast.matrix, general.matrix)
     torch.testing.assert_close(fast.error, general.error)
     v = normal(4, net.learned)
-    torch.testing.assert_close(SEQUENCES.products(net).forward(v), Examples.products(SEQUENCES, net).forward(v))
+    torch.testing.assert_close(SEQUENCES.products(net).forward(v), Objective.products(SEQUENCES, net).forward(v))
 
 
 def test_a_part_has_the_trials_chosen():
-    net, some = network(), SEQUENCES.part(torch.tensor([2, 0]))
+    net, some = network(), SEQUENCES.subset(torch.tensor([2, 0]))
     assert len(SEQUENCES) == 3 and len(some) == 2
     torch.testing.assert_close(some.residual(net), SEQUENCES.residual(net)[[2, 0]])
 

@@ -49,7 +49,7 @@ def test_parts_of_parts():
     inputs, labels = data()
     net = network()
     examples = CrossEntropy(inputs, labels, Drives(inputs, net.layers[0].weight, 1e9))
-    part = examples.part(torch.arange(5, 25)).part(torch.tensor([0, 3]))
+    part = examples.subset(torch.arange(5, 25)).subset(torch.tensor([0, 3]))
     assert len(examples) == 40 and len(part) == 2
     torch.testing.assert_close(part.residual(net), Classes(inputs[[5, 8]], labels[[5, 8]]).residual(net))
     assert part.cost(net).item() == pytest.approx(CrossEntropy(inputs[[5, 8]], labels[[5, 8]]).loss(net))

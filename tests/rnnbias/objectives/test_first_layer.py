@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from rnnbias import FNN, Recipe
-from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.recipe import WIRINGS
+from rnnbias.networks import ACTIVATIONS
+from rnnbias.networks import WIRINGS
 from rnnbias.objectives.first_layer import BLOCK, Drives, slopes
 
 PARTS = ("bias", "gain", "mask", "readout")

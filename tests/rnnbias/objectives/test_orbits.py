@@ -103,5 +103,5 @@ def test_the_jacobian_is_the_plain_one_with_phases_projected_out():
 def test_a_part_has_the_residuals_of_its_trials():
     net, runs = network()
     with torch.no_grad():
-        torch.testing.assert_close(runs.part(torch.tensor([1])).residual(net), runs.residual(net)[1:])
+        torch.testing.assert_close(runs.subset(torch.tensor([1])).residual(net), runs.residual(net)[1:])
     assert len(runs) == 2

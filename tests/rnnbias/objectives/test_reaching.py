@@ -8,7 +8,7 @@ import torch
 
 from rnnbias import RNN, Recipe
 from rnnbias.networks import parameters
-from rnnbias.objectives.base import Examples
+from rnnbias.objectives.base import Objective
 from rnnbias.objectives.reaching import Reaches, move
 from systems import plants
 from systems.plants.loads import CurlField
@@ -44,7 +44,7 @@ def test_the_controller_is_the_network_run_over_the_targets():
 def test_the_jacobian_of_one_pass_a_component_is_that_of_one_a_residual(recipe, plant, sees):
     examples = reaches(sees, plant, Loss() + PATH + EFFORT + ACTIVITY, load=CurlField(5.0))
     net = network(examples, recipe)
-    fast, slow = examples.linearise(net), Examples.linearise(examples, net)
+    fast, slow = examples.linearise(net), Objective.linearise(examples, net)
     torch.testing.assert_close(fast.error, slow.error)
     torch.testing.assert_close(fast.matrix, slow.matrix)
 
@@ -72,7 +72,7 @@ def test_where_more_than_biases_learn_the_jacobian_is_that_of_everything():
 def test_parts_and_noise():
     examples = reaches(repeats=2, motor_noise=0.1)
     net = network(examples)
-    part = examples.part(torch.tensor([5, 0]))
+    part = examples.subset(torch.tensor([5, 0]))
     assert len(examples) == 6 and len(part) == 2
     torch.testing.assert_close(part.residual(net), examples.residual(net)[[5, 0]])
 

@@ -38,5 +38,5 @@ def test_only_what_counts_is_a_residual():
     net, trials = problem()
     everything = net.read(net(trials.inputs).rate)
     torch.testing.assert_close(trials.residual(net), everything[trials.counted])
-    part = trials.part(torch.tensor([2, 0]))
+    part = trials.subset(torch.tensor([2, 0]))
     assert len(part) == 2 and torch.equal(part.counted, trials.counted[[2, 0]])

@@ -10,7 +10,7 @@ import rnnbias
 import systems
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
 from rnnbias.datasets.recordings import simulate
-from rnnbias.networks.base import LEARNABLE, RNN
+from rnnbias.networks import TRAINABLE, RNN
 from rnnbias.solvers import Monitor
 from systems.labels import config
 
@@ -193,14 +193,14 @@ def test_whole_trials_are_held_out_where_there_are_many():
     one, two = (fit(d, solver=replace(LM, iterations=1)) for d in (data, other))
     assert one.history.loss[0] == two.history.loss[0]
     assert one.history.held_out_loss[0] != two.history.held_out_loss[0]
-    np.testing.assert_array_equal(one.frame.mean, data.values[:-1].mean((0, 1)))
+    np.testing.assert_array_equal(one.frame.states.mean, data.values[:-1].mean((0, 1)))
 
 
 def test_the_end_of_a_trial_is_held_out_where_there_are_few():
     data = waves(samples=400)
     found = fit(data, holdout=0.25)
-    np.testing.assert_allclose(found.frame.mean, data.values[:, :300].mean((0, 1)))
-    np.testing.assert_allclose(found.frame.scale, data.values[:, :300].std((0, 1)))
+    np.testing.assert_allclose(found.frame.states.mean, data.values[:, :300].mean((0, 1)))
+    np.testing.assert_allclose(found.frame.states.scale, data.values[:, :300].std((0, 1)))
 
 
 @pytest.mark.parametrize("output", ["increment", "state"])
@@ -361,7 +361,7 @@ def test_the_map_iterated_is_the_forecast(learned):
         for _ in range(10):
             state = step(state)
             path.append(state[:, 40:])
-    ahead = learned.frame.restore(torch.stack(path, 1))
+    ahead = learned.frame.states.inverse(torch.stack(path, 1))
     np.testing.assert_allclose(ahead, learned.forecast(test, 10).forecast, rtol=1e-6, atol=1e-6)
     start = learned.free_map(test)[1].requires_grad_()
     (gradient,) = torch.autograd.grad(step(start)[:, 40:].sum(), start)
@@ -403,7 +403,7 @@ def test_scores_are_those_of_forecasts(learned):
     firsts = [0, 160 - 110]
     cut = np.concatenate([test.values[:, f : f + 110] for f in firsts])
     ahead = learned.forecast(cut[:, :60], 50).forecast.values
-    e = np.sqrt(np.square((ahead - cut[:, 60:]) / learned.frame.scale).mean(-1))
+    e = np.sqrt(np.square((ahead - cut[:, 60:]) / learned.frame.states.scale).mean(-1))
     np.testing.assert_allclose(score.nrmse, np.sqrt(np.square(e[:, :10]).mean(1)), rtol=1e-6)
     steps = np.where((e > 0.4).any(1), (e > 0.4).argmax(1), 50)
     np.testing.assert_allclose(score.valid_time.squeeze(), steps * 0.1)
@@ -640,7 +640,7 @@ def test_wrong_data_are_named_before_learning_starts(source, options, message, m
 
 
 def test_every_learnable_part_is_documented():
-    assert all(f'"{part}"' in fit_system.__doc__ for part in LEARNABLE)
+    assert all(f'"{part}"' in fit_system.__doc__ for part in TRAINABLE)
 
 
 def test_more_learned_numbers_than_values_are_warned_of():

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbias.networks.base import RNN
-from rnnbias.networks.recipe import Recipe
+from rnnbias.networks import RNN
+from rnnbias.networks import Recipe
 from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, open_loop, segments
 
 VALUES = np.cumsum(np.random.default_rng(0).normal(size=(2, 90, 3)), 1) * [1, 10, 0.1] + [5, 0, -2]
@@ -24,7 +24,7 @@ def network(states=3, seed=1, **changes):
 @every_frame
 def test_the_statistics(output, horizon):
     frame = Frame.of(VALUES, output, horizon)
-    standard = frame.standardise(VALUES, LIKE).numpy()
+    standard = frame.states.transform(VALUES, LIKE).numpy()
     np.testing.assert_allclose(standard.mean((0, 1)), 0, atol=1e-13)
     np.testing.assert_allclose(standard.std((0, 1)), 1)
     x = torch.from_numpy(standard)
@@ -39,7 +39,7 @@ def test_the_statistics(output, horizon):
 @every_frame
 def test_inverses(output, horizon):
     frame = Frame.of(VALUES, output, horizon)
-    np.testing.assert_allclose(frame.restore(frame.standardise(VALUES, LIKE)), VALUES, rtol=1e-12)
+    np.testing.assert_allclose(frame.states.inverse(frame.states.transform(VALUES, LIKE)), VALUES, rtol=1e-12)
     now, then = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0)).double()
     torch.testing.assert_close(frame.predict(now, frame.target(now, then)), then)
     torch.testing.assert_close(frame.target(now, frame.predict(now, then)), then)
@@ -78,7 +78,7 @@ def test_segments_cover_every_target_with_their_own_history(trials, samples, was
 @every_frame
 def test_targets_are_what_would_predict_the_data(output, horizon):
     frame = Frame.of(VALUES, output, horizon)
-    x = frame.standardise(VALUES, LIKE)
+    x = frame.states.transform(VALUES, LIKE)
     batch = segments(x, frame, washout=7, length=500)
     then = frame.predict(batch.inputs[:, 7:], batch.targets)
     torch.testing.assert_close(then, x[:, 7 + horizon :])
@@ -87,7 +87,7 @@ def test_targets_are_what_would_predict_the_data(output, horizon):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_jitter_moves_inputs_and_not_where_they_lead(output):
     frame = Frame.of(VALUES, output, 2)
-    x = frame.standardise(VALUES, LIKE)
+    x = frame.states.transform(VALUES, LIKE)
     clean, noisy, again, other = (
         segments(x, frame, washout=5, length=30, jitter=j, seed=s) for j, s in ((0.0, 3), (0.1, 3), (0.1, 3), (0.1, 4))
     )
@@ -106,10 +106,10 @@ def test_jitter_moves_inputs_and_not_where_they_lead(output):
 @every_frame
 def test_open_loop_is_the_network_on_true_inputs(output, horizon):
     net, frame = network(alpha=-0.3, beta=0.7), Frame.of(VALUES, output, horizon)
-    x = frame.standardise(VALUES, LIKE)
+    x = frame.states.transform(VALUES, LIKE)
     with torch.no_grad():
         y = net.read(net(x).rate)
-    wanted = y if output == "state" else x + torch.from_numpy(frame.step_mean + y.numpy() * frame.step_scale)
+    wanted = y if output == "state" else x + torch.from_numpy(frame.steps.mean + y.numpy() * frame.steps.scale)
     torch.testing.assert_close(open_loop(net, frame, x), wanted)
 
 
@@ -118,7 +118,7 @@ def test_open_loop_is_the_network_on_true_inputs(output, horizon):
 def test_closed_loop_by_hand(output, horizon, context):
     """Write down all inputs, true ones and then predictions; every prediction lands `horizon` later."""
     net, frame = network(alpha=-0.3, beta=0.7), Frame.of(VALUES, output, horizon)
-    x = frame.standardise(VALUES, LIKE)[:, :context]
+    x = frame.states.transform(VALUES, LIKE)[:, :context]
     steps = 9
     with torch.no_grad():
         rate, inputs = net.resting(2), list(x.unbind(1))
@@ -134,7 +134,7 @@ def test_closed_loop_by_hand(output, horizon, context):
 @every_frame
 def test_the_first_free_steps_are_those_of_open_loop(output, horizon):
     net, frame = network(), Frame.of(VALUES, output, horizon)
-    x = frame.standardise(VALUES, LIKE)
+    x = frame.states.transform(VALUES, LIKE)
     free = closed_loop(net, frame, x, horizon)
     torch.testing.assert_close(free, open_loop(net, frame, x)[:, -horizon:])
 
@@ -163,13 +163,13 @@ def test_a_perfect_model_runs_on_perfectly(output, horizon):
     fill(net.input, [[1, 0], [-1, 0], [0, 1], [0, -1]])
     fill(net.start, np.full(4, 10.0))
     state = np.array([[0.5, -0.5, 0, 0], [0, 0, 0.5, -0.5]])
-    standard_turn = np.diag(1 / frame.scale) @ turn @ np.diag(frame.scale)
-    shift = (turn @ frame.mean - frame.mean) / frame.scale
+    standard_turn = np.diag(1 / frame.states.scale) @ turn @ np.diag(frame.states.scale)
+    shift = (turn @ frame.states.mean - frame.states.mean) / frame.states.scale
     if output == "increment":
-        standard_turn, shift = standard_turn - np.eye(2), shift - frame.step_mean
+        standard_turn, shift = standard_turn - np.eye(2), shift - frame.steps.mean
     readout = standard_turn @ state + shift[:, None] / 40  # the four units sum to 40
-    fill(net.readout, readout / frame.step_scale[:, None])
+    fill(net.readout, readout / frame.steps.scale[:, None])
 
-    context = frame.standardise(values[:, :50], net.start)
-    ahead = frame.restore(closed_loop(net, frame, context, 150))
+    context = frame.states.transform(values[:, :50], net.start)
+    ahead = frame.states.inverse(closed_loop(net, frame, context, 150))
     np.testing.assert_allclose(ahead, values[:, 50:], atol=1e-9)

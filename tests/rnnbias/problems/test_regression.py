@@ -201,7 +201,7 @@ def points(outputs=1):
 
 def test_points_are_examples():
     net = FNN(6, 2, 1, recipe=Recipe(readout_scale=1.0))
-    part = points().part(torch.tensor([1, 3]))
+    part = points().subset(torch.tensor([1, 3]))
     assert len(points()) == 7 and len(part) == 2
     assert torch.equal(part.residual(net), points().residual(net)[[1, 3]])
 

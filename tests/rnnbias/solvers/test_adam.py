@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks.base import LEARNABLE, RNN, learn_set
-from rnnbias.networks.recipe import Recipe
+from rnnbias.networks import TRAINABLE, RNN, trainable_parts
+from rnnbias.networks import Recipe
 from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Adam, Monitor
 
@@ -36,7 +36,7 @@ def learn(net, solver=ADAM, train=None, held_out=None, patience=50):
     return monitor
 
 
-@pytest.mark.parametrize("parts", ["bias", LEARNABLE])
+@pytest.mark.parametrize("parts", ["bias", TRAINABLE])
 def test_the_loss_falls_by_a_large_factor(parts):
     net = network(parts)
     before, frozen = task().loss(net), net.digests()
@@ -47,7 +47,7 @@ def test_the_loss_falls_by_a_large_factor(parts):
     assert net.digests() == frozen
 
 
-@pytest.mark.parametrize("part", LEARNABLE)
+@pytest.mark.parametrize("part", TRAINABLE)
 def test_every_part_learns_alone_and_the_others_stay(part):
     net, fresh = network(part), network(part)
     # rates start at rest far before the outputs that count, so r_0 is seen only without a washout
@@ -120,7 +120,7 @@ def test_the_rate_falls_or_stays():
         def cost(self, net):
             return net.bias.sum()
 
-        def part(self, chosen):
+        def subset(self, chosen):
             return self
 
         def __len__(self):
@@ -168,8 +168,8 @@ def test_ctrl_c_before_the_first_record_leaves_the_start(monkeypatch):
 
 
 def test_it_learns_anything():
-    for part in (*LEARNABLE, LEARNABLE):
-        ADAM.check(learn_set(part))
+    for part in (*TRAINABLE, TRAINABLE):
+        ADAM.check(trainable_parts(part))
 
 
 @pytest.mark.parametrize(

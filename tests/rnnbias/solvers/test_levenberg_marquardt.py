@@ -7,9 +7,9 @@ import torch
 
 import systems
 from rnnbias import fit_system
-from rnnbias.networks.base import RNN, learn_set
-from rnnbias.networks.jacobians import bias_jacobian
-from rnnbias.networks.recipe import WIRINGS, Recipe
+from rnnbias.networks import RNN, trainable_parts
+from rnnbias.networks import bias_jacobian
+from rnnbias.networks import WIRINGS, Recipe
 from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor
 
@@ -184,7 +184,7 @@ def test_the_history_has_the_solvers_own_quantities():
 @pytest.mark.parametrize("parts", ["mask", ["bias", "mask"], ["mask", "weights"]])
 def test_it_learns_no_masks(parts):
     with pytest.raises(ValueError, match="learn must be without mask for LevenbergMarquardt; use Adam"):
-        LM.check(learn_set(parts))
+        LM.check(trainable_parts(parts))
     LM.check(("bias",))
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks.base import RNN, learn_set
-from rnnbias.networks.recipe import WIRINGS, Recipe
+from rnnbias.networks import RNN, trainable_parts
+from rnnbias.networks import WIRINGS, Recipe
 from rnnbias.objectives.base import Sequences
 from rnnbias.solvers import Monitor, Ridge
 
@@ -86,7 +86,7 @@ def test_the_ridge_is_chosen_on_held_out_data():
 @pytest.mark.parametrize("parts", ["bias", ["bias", "readout"], "weights"])
 def test_it_learns_the_readout_only(parts):
     with pytest.raises(ValueError, match="Ridge needs learn='readout'"):
-        Ridge().check(learn_set(parts))
+        Ridge().check(trainable_parts(parts))
     Ridge().check(("readout",))
 
 

@@ -4,7 +4,7 @@ import xarray as xr
 
 from rnnbias import Adam, LevenbergMarquardt, Ridge
 from rnnbias.datasets.functions import read
-from rnnbias.evaluation.comparison import LEARNERS, compare, matched
+from rnnbias.problems.comparison import LEARNERS, compare, matched
 from systems import functions
 from systems.labels import config
 
