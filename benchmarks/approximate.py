@@ -1,31 +1,31 @@
 """Static functions by learned biases: error against learned numbers, beside what they must beat and the proof builds.
 
     python benchmarks/approximate.py [--targets ...] [--widths ...] [--learners ...] [--seeds K] [--workers N]
-                                     [--out DIR] [--quick]
+                                     [--out DIR] [--quick] [--resume]
 
 Every learner of `rnnbias.compare` learns every target with nearly the same counts of learned numbers; the theorem's
 construction gets as many units, and so do biases learned over the very weights of the construction. DIR receives
-`approximate.md` (the tables), `approximate.nc` and `law.nc` (all numbers, labelled) and two figures.
+`approximate.md` (the tables), `approximate.nc` and `law.nc` (all numbers, labelled), two figures, and `rows/`, one file
+for each finished row: a killed run keeps them, and --resume goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import matplotlib.pyplot as plt
+import torch
 
-from approximation.cells import COUNTED, PROVED, Plan, gather, rows
+from approximation.cells import COUNTED, PROVED, TEST, Plan, gathered, make
 from approximation.law import law
 from approximation.report import write
-from arguments import Parser
+from arguments import Parser, complete, save
 from rnnbias import plot
+from rnnbias.evaluation import Runs
 from rnnbias.storage.netcdf import write_netcdf
 from systems import checks, functions
 
@@ -34,15 +34,17 @@ _TARGETS = ("franke", "weierstrass", "checkerboard")
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("approximate.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("approximate", __doc__)
     parser.add_argument("--targets", nargs="+", metavar="NAME", help=f"default: {' '.join(_TARGETS)}")
     parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="counts of learned numbers")
     names = (*COUNTED, *PROVED)
     parser.add_argument("--learners", nargs="+", default=names, metavar="NAME", help=f"default: {', '.join(names)}")
     parser.add_argument("--seeds", type=int, metavar="K", default=1, help="seeds of weights and samples (1)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("results/approximate"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
+    )
     args = parser.parse_args(argv)
     plan = Plan.quick() if args.quick else Plan()
     try:
@@ -54,27 +56,28 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
         chosen = args.targets or (_TARGETS[:1] if args.quick else _TARGETS)
         args.targets = [checks.choice("--targets", name, functions.available()) for name in dict.fromkeys(chosen)]
         args.learners = [checks.choice("--learners", name, names) for name in dict.fromkeys(args.learners)]
-    except (ValueError, TypeError) as error:
-        parser.error(str(error))
+        cells = plan.cells(args.targets, args.learners, args.seeds)
+        args.runs = Runs(args.out / "rows", {cell: {"test": TEST} for cell in cells}, resume=args.resume)
+    except (ValueError, TypeError, OSError) as error:
+        parser.error(error)
+    args.command = parser.command(argv)
     return args, plan
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run everything; returns the exit code."""
     args, plan = parse(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # a worker has one thread, and the bits depend on how many there are
     began = time.perf_counter()
-    found = gather(rows(plan.cells(args.targets, args.learners, args.seeds), args.workers), args.seeds)
-    needed = law(plan.law)
+    if code := complete(args.runs, make, "approximating", workers=args.workers):
+        return code
+    found, needed = gathered(args.runs), law(plan.law)
     seconds = time.perf_counter() - began
     write_netcdf(found, args.out / "approximate.nc")
     write_netcdf(needed, args.out / "law.nc")
     for name, draw, data in (("error", plot.error_against_count, found), ("law", plot.width_against_error, needed)):
-        draw(data)
-        plt.savefig(args.out / f"{name}.png", dpi=150)
-        plt.close("all")
-    command = shlex.join(["python", "benchmarks/approximate.py", *(sys.argv[1:] if argv is None else argv)])
-    text = write(found, needed, command=command, seconds=seconds, workers=args.workers)
+        save(draw(data), args.out / f"{name}.png", dpi=150)
+    text = write(found, needed, command=args.command, seconds=seconds, workers=args.workers)
     (args.out / "approximate.md").write_text(text)
     print(text)
     return 0

@@ -1,16 +1,70 @@
-"""How every benchmark refuses an argument."""
+"""What every benchmark does with its command line and its results."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["Parser"]
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import xarray as xr
+
+from rnnbias.evaluation import Runs
+
+__all__ = ["Parser", "complete", "machine", "save", "scores"]
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends the program with one line and code 2 where an argument is wrong."""
+    """The parser of the program `name`, described by the first line of `about`, that writes into a folder --out.
 
-    def error(self, message: str) -> NoReturn:
+    It ends the program with one line and code 2 where an argument is wrong.
+    """
+
+    def __init__(self, name: str, about: str) -> None:
+        super().__init__(f"{name}.py", description=about.split("\n")[0], allow_abbrev=False)
+        self.add_argument("--out", type=Path, default=Path("results") / name, metavar="DIR", help="%(default)s")
+
+    def error(self, message: object) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {' '.join(str(message).split())}\n")
+
+    def command(self, argv: Sequence[str] | None) -> str:
+        """The command that was given."""
+        return shlex.join(["python", f"benchmarks/{self.prog}", *(sys.argv[1:] if argv is None else argv)])
+
+
+def complete(runs: Runs, make: Callable[[tuple], xr.Dataset], title: str, **options: object) -> int:
+    """Make the cells that are missing; returns the exit code."""
+    try:
+        runs.complete(make, title=title, **options)
+    except KeyboardInterrupt:
+        print(f"interrupted; finished rows are in {runs.folder}, go on with --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def machine() -> str:
+    """Cores and torch of this machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, torch {torch.__version__} with {torch.get_num_threads()} threads"
+
+
+def scores(values: Mapping[str, float], about: Mapping[str, tuple[str, str]]) -> xr.Dataset:
+    """The numbers of one row, with the units and the meaning that `about` gives them."""
+    named = {
+        name: ((), value, dict(zip(("units", "long_name"), about[name], strict=True))) for name, value in values.items()
+    }
+    return xr.Dataset(named)
+
+
+def save(drawn: object, path: Path, dpi: int = 160) -> None:
+    """Write the figure of some axes, and close it."""
+    figure = drawn if isinstance(drawn, plt.Figure) else np.ravel(drawn)[0].figure
+    figure.savefig(path, dpi=dpi)
+    plt.close(figure)

@@ -20,8 +20,6 @@ test images are looked at once, by rows that are finished. The folder of --out r
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,19 +28,20 @@ from pathlib import Path
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser
+from arguments import Parser, complete
 from pictures import speed
 from pictures.experiments import EXPERIMENTS, Protocol, load, planned
 from pictures.report import publish
-from pictures.rows import Key, Plan, check_settings, make_row, stored
+from pictures.rows import Key, Plan, make_row
 from pictures.switching import switch
+from rnnbias.evaluation import Runs
 from rnnbias.storage.netcdf import write_netcdf
 from systems import checks, images
 
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("classify.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("classify", __doc__)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
     parser.add_argument(
         "--experiments", nargs="+", default=EXPERIMENTS, metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all)"
@@ -51,7 +50,6 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="units (100 300 1000 3000 10000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
     parser.add_argument("--epochs", type=int, metavar="E", help="of the width sweep (20)")
-    parser.add_argument("--out", type=Path, default=Path("results/classify"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     parser.add_argument(
         "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
@@ -73,57 +71,41 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         for name in args.tasks or ():
             checks.choice("--tasks", name, args.available)
         args.plans = dict(planned(args.experiments, protocol, args.seeds, args.available, args.tasks))
-        (args.out / "rows").mkdir(parents=True, exist_ok=True)
-        if not os.access(args.out / "rows", os.W_OK):
-            raise PermissionError(f"--out must be writable, got {args.out}")
-        args.rows = stored(args.out) if args.resume else {}
-        check_settings(args.rows, args.plans.items(), protocol.counts)
+        cells = {key: plan.settings(key, protocol.counts) for key, plan in args.plans.items()}
+        args.runs = Runs(args.out / "rows", cells, resume=args.resume)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        parser.error(str(error))
+        parser.error(error)
+    args.command = parser.command(argv)
+    for folder in filter(None, (args.data, args.out)):
+        args.command = args.command.replace(str(folder), "DIR" if folder == args.data else folder.name)
     return args, protocol
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
-    given = sys.argv[1:] if argv is None else argv
-    command = shlex.join(["python", "benchmarks/classify.py", *given])
-    for folder in filter(None, (args.data, args.out)):
-        command = command.replace(str(folder), "DIR" if folder == args.data else folder.name)
+    progress, runs = sys.stderr.isatty(), args.runs
     if not args.resume:
-        for path in [*(args.out / "rows").glob("*.nc"), args.out / "speed.nc", args.out / "bank.nc"]:
-            path.unlink(missing_ok=True)
-    code, rows = 0, args.rows
-    try:
-        run(args, protocol, rows)
-    except KeyboardInterrupt:
-        print(f"interrupted; finished rows are in {args.out}, go on with --resume", file=sys.stderr)
-        code = 130
-    if rows or (args.out / "speed.nc").exists():
-        print(publish(args.out, rows, command))
-    return code
+        for name in ("speed.nc", "bank.nc"):
+            (args.out / name).unlink(missing_ok=True)
 
+    def make(key: Key) -> xr.Dataset:
+        row = make_row(key, args.plans[key], load(key.data, args.data, protocol), progress)
+        tqdm.write(_news(key, args.plans[key], row), file=sys.stderr)
+        return row
 
-def run(args: argparse.Namespace, protocol: Protocol, rows: dict[Key, xr.Dataset]) -> None:
-    """Make the rows that are missing from `rows`, storing each as it is finished."""
-    progress = sys.stderr.isatty()
-    with tqdm(total=len(args.plans), desc="image benchmark", unit="row") as bar:
-        for key, plan in args.plans.items():
-            bar.set_postfix_str(" ".join(map(str, key)))
-            if key not in rows:
-                row = make_row(key, plan, load(key.data, args.data, protocol), protocol.counts, progress)
-                write_netcdf(row, key.path(args.out))
-                rows[key] = row
-                bar.write(_news(key, plan, row), file=sys.stderr)
-            bar.update()
-    if "tasks" in args.experiments:
-        mine = {key.data: rows[key] for key in args.plans if (key.experiment, key.learner) == ("tasks", "bias")}
+    code = complete(runs, make, "image benchmark")
+    if code == 0 and "tasks" in args.experiments:
+        mine = {key.data: runs[key] for key in runs if (key.experiment, key.learner) == ("tasks", "bias")}
         found = switch(mine, {name: load(name, args.data, protocol) for name in mine})
         write_netcdf(found, args.out / "bank.nc")
-    if "speed" in args.experiments and not (args.out / "speed.nc").exists():
+    if code == 0 and "speed" in args.experiments and not (args.out / "speed.nc").exists():
         name = "fashion-mnist" if "fashion-mnist" in args.available else "digits"
         found = speed.measure(load(name, args.data, protocol), max(protocol.widths), 1 if args.quick else 2, progress)
         write_netcdf(found, args.out / "speed.nc")
+    if runs or (args.out / "speed.nc").exists():
+        print(publish(args.out, runs, protocol.counts, args.command))
+    return code
 
 
 def _news(key: Key, plan: Plan, row: xr.Dataset) -> str:

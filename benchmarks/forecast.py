@@ -12,31 +12,28 @@ each finished row: a killed run keeps them, and --resume goes on from there.
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 
+import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-import systems
-from arguments import Parser
+from arguments import Parser, complete
 from ladder.data import Protocol, Task
 from ladder.learners import LEARNERS, ladder
 from ladder.report import publish
-from ladder.rows import Key, check_settings, make_row, stored
+from ladder.rows import Key, make_row
 from ladder.scores import MARK
 from rnnbias import Recipe
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.evaluation import Runs
 from systems import checks
 
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("forecast.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("forecast", __doc__)
     parser.add_argument(
         "--systems",
         nargs="+",
@@ -57,7 +54,6 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     parser.add_argument(
         "--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (20)"
     )
-    parser.add_argument("--out", type=Path, default=Path("results/forecast"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     parser.add_argument(
         "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
@@ -72,17 +68,22 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         checks.whole("--seeds", args.seeds, at_least=1)
         Recipe().rows(checks.whole("--units", protocol.units, at_least=8), "--units")
         args.learners = _twinned([checks.choice("--learners", name, LEARNERS) for name in args.learners])
-        args.systems = list(dict.fromkeys(args.systems))
-        for name in args.systems:
-            systems.get(name)
-        (args.out / "rows").mkdir(parents=True, exist_ok=True)
-        if not os.access(args.out / "rows", os.W_OK):
-            raise PermissionError(f"--out must be writable, got {args.out}")
-        args.rows = stored(args.out) if args.resume else {}
-        check_settings(args.rows, protocol)
+        args.tasks = {name: Task(name, protocol) for name in dict.fromkeys(args.systems)}
+        cells = {key: asdict(protocol) for key in _planned(args, protocol)}
+        args.runs = Runs(args.out / "rows", cells, resume=args.resume)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        parser.error(str(error))
+        parser.error(error)
+    args.command = parser.command(argv)
     return args, protocol
+
+
+def _planned(args: argparse.Namespace, protocol: Protocol) -> Iterator[Key]:
+    for name, task in args.tasks.items():
+        learners = ladder(protocol, task.system.size)
+        for seed in range(args.seeds):
+            for learner in args.learners:
+                if learners[learner].seeded or seed == 0:
+                    yield Key(name, learner, seed)
 
 
 def _twinned(names: Sequence[str]) -> list[str]:
@@ -96,49 +97,25 @@ def _twinned(names: Sequence[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
-    command = shlex.join(["python", "benchmarks/forecast.py", *(sys.argv[1:] if argv is None else argv)])
-    if not args.resume:
-        for path in (args.out / "rows").glob("*.nc"):
-            path.unlink()
-    code, rows = 0, args.rows
-    try:
-        run(args, protocol, rows)
-    except KeyboardInterrupt:
-        print(f"interrupted; finished rows are in {args.out}, go on with --resume", file=sys.stderr)
-        code = 130
-    if rows:
-        print(publish(args.out, rows, command))
+
+    def make(key: Key) -> xr.Dataset:
+        task = args.tasks[key.system]
+        row = make_row(key, ladder(protocol, task.system.size)[key.learner], task)
+        tqdm.write(_news(key, row), file=sys.stderr)
+        return row
+
+    code = complete(args.runs, make, "forecast benchmark")
+    if args.runs:
+        print(publish(args.out, args.runs, protocol, args.command))
     return code
-
-
-def run(args: argparse.Namespace, protocol: Protocol, rows: dict[Key, xr.Dataset]) -> None:
-    """Make the rows that are missing from `rows`, storing each as it is finished."""
-    tasks = [Task(name, protocol) for name in args.systems]
-    planned = [
-        (task, Key(task.name, name, seed), learner)
-        for task in tasks
-        for seed in range(args.seeds)
-        for name, learner in ladder(protocol, task.system.size).items()
-        if name in args.learners and (learner.seeded or seed == 0)
-    ]
-    with tqdm(total=len(planned), desc="forecast benchmark", unit="row") as bar:
-        for task, key, learner in planned:
-            bar.set_postfix_str(" ".join(map(str, key)))
-            if key not in rows:
-                row = make_row(key, learner, task)
-                write_netcdf(row, key.path(args.out))
-                rows[key] = row
-                bar.write(_news(key, row), file=sys.stderr)
-            bar.update()
 
 
 def _news(key: Key, row: xr.Dataset) -> str:
     """One line on a finished row."""
-    words = [row.attrs["problem"]] if row.attrs["problem"] else []
-    if "valid_time" in row:
-        middle = float(row.valid_time.sel(threshold=MARK).median())
-        words.append(f"valid time {middle:.2f} {row.valid_time.attrs['units']}")
-    if row.get("learned", 0):
+    words = [row.problem.item()] if row.problem.item() else []
+    if not np.isnan(middle := float(row.valid_time.sel(threshold=MARK).median())):
+        words.append(f"valid time {middle:.2f} {row.trace_time.attrs['units']}")
+    if row.learned > 0:
         words.append(f"{int(row.learned)} numbers in {float(row.seconds):.1f} s")
     return f"{key.system} {key.learner} (seed {key.seed}): {', '.join(words) or 'done'}"
 

@@ -11,17 +11,13 @@ file and a figure for each analysis, and `fit.nc`, the fit.
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 from tqdm.auto import tqdm
 
-from arguments import Parser
+from arguments import Parser, save
 from inner.analyses import ANALYSES, Lorenz, Size
 from inner.report import draw, report
 from rnnbias import Recipe
@@ -31,14 +27,12 @@ from systems import checks
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
-    parser = Parser("inside.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("inside", __doc__)
     parser.add_argument("--units", type=int, metavar="N", help=f"units of the network, even ({Size.units})")
     parser.add_argument("--samples", type=int, metavar="N", help=f"training samples ({Size.samples})")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the weights and the data (0)")
-    parser.add_argument("--out", type=Path, default=Path("results/inside"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
     args = parser.parse_args(argv)
-    command = shlex.join(["python", "benchmarks/inside.py", *(sys.argv[1:] if argv is None else argv)])
     size = Size.quick() if args.quick else Size()
     try:
         size = replace(size, units=args.units or size.units, samples=args.samples or size.samples)
@@ -47,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         checks.seed("--seed", args.seed)
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(" ".join(str(error).split()))
+        parser.error(error)
     lorenz = Lorenz(size, args.seed)
     lorenz.fit.save(args.out / "fit.nc")
     found = {}
@@ -56,10 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found[name] = make(lorenz)
         write_netcdf(found[name], args.out / f"{name}.nc")
     for name, axes in draw(lorenz, found):
-        figure = np.ravel(axes)[0].figure
-        figure.savefig(args.out / f"{name}.png", dpi=130)
-        plt.close(figure)
-    text = report(lorenz, found, command)
+        save(axes, args.out / f"{name}.png", dpi=130)
+    text = report(lorenz, found, parser.command(argv))
     (args.out / "inside.md").write_text(text)
     print(text)
     return 0

@@ -11,25 +11,22 @@ measured.
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 import systems
-from arguments import Parser
-from ladder.table import aligned
+from arguments import Parser, machine
 from rnnbias import RNN, Adam, LevenbergMarquardt, Recipe, fit_system
-from rnnbias.networks.jacobians import bias_jacobian
+from rnnbias.networks import bias_jacobian
 from rnnbias.problems.frame import Frame, segments
 from systems import checks
+from tables import aligned
 
 _TRAIN, _TEST = 0, 1  # seeds of the data
 _CONTEXT, _REACH = 100, 20.0  # samples before a forecast, and its length in Lyapunov times
@@ -126,7 +123,7 @@ def profile(units: int, samples: int, gain: float) -> Iterator[list[str]]:
     frame = Frame.of(values, "increment", 1)
     network = RNN(units, 3, 3, recipe=Recipe(gain=gain, readout_scale=1.0))
     network.bias.copy_(0.1 * torch.randn(network.bias.shape, generator=torch.Generator().manual_seed(0)))
-    batch = segments(frame.standardise(values, network.start), frame, washout=50, length=100)
+    batch = segments(frame.states.transform(values, network.start), frame, washout=50, length=100)
     trace = network(batch.inputs)
     jacobian = bias_jacobian(network, trace, 50, 1e-8)
     matrix, rows, outputs = jacobian.matrix.flatten(0, 2), units // 2, jacobian.matrix.shape[2]
@@ -160,11 +157,10 @@ def report(chosen: argparse.Namespace, command: str) -> Iterator[str]:
         "",
         f"    {command}",
         "",
-        f"On {os.cpu_count()} cores, torch {torch.__version__} with {torch.get_num_threads()} threads. Lorenz-63, dt "
-        f"0.02, {chosen.samples:,} noise-free samples, {chosen.windows} windows, {chosen.units} units, {chosen.seeds} "
-        "seeds of the weights. Valid time at threshold 0.4 in Lyapunov times: median over windows, then median, range "
-        "over seeds. One-step error in standard deviations of the increment, on held-out data. Each line changes one "
-        "thing in the first.",
+        f"On {machine()}. Lorenz-63, dt 0.02, {chosen.samples:,} noise-free samples, {chosen.windows} windows, "
+        f"{chosen.units} units, {chosen.seeds} seeds of the weights. Valid time at threshold 0.4 in Lyapunov times: "
+        "median over windows, then median, range over seeds. One-step error in standard deviations of the increment, "
+        "on held-out data. Each line changes one thing in the first.",
         "",
     ]
     header, rows = ["lever", "learned", "valid time", "range", "one-step error", "iterations", "seconds"], []
@@ -182,13 +178,12 @@ def report(chosen: argparse.Namespace, command: str) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print the tables; returns the exit code."""
-    parser = Parser("levers.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("levers", __doc__)
     parser.add_argument("--units", type=int, default=400, metavar="N", help="even (400): N/2 numbers learn")
     parser.add_argument("--samples", type=int, default=2500, metavar="T", help="training samples (2500)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
     parser.add_argument("--windows", type=int, default=50, metavar="W", help="test windows (50)")
     parser.add_argument("--only", nargs="+", metavar="LEVER", help="these alone, without the timing")
-    parser.add_argument("--out", type=Path, default=Path("results/levers"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="80 units and 600 samples: for a look, under a minute")
     chosen = parser.parse_args(argv)
     if chosen.quick:
@@ -201,10 +196,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             checks.choice("--only", name, levers(chosen.units))
         chosen.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
-        parser.error(str(error))
-    command = shlex.join(["python", "benchmarks/levers.py", *(sys.argv[1:] if argv is None else argv)])
+        parser.error(error)
     text = ""
-    for text in report(chosen, command):
+    for text in report(chosen, parser.command(argv)):
         (chosen.out / "levers.md").write_text(text)
     print(text)
     return 0

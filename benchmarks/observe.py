@@ -13,24 +13,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
 import systems
-from arguments import Parser
+from arguments import Parser, save, scores
 from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
+from rnnbias.evaluation import forecast_windows, gather, score_windows
 from rnnbias.storage.netcdf import write_netcdf
 from systems import checks
-from systems.labels import Labelled, dataset
 
 _LEAD = 27  # steps
 _STATE = "x"
@@ -118,61 +115,53 @@ _SCORES = {
 
 def runs(fits: dict[str, SystemFit], test: xr.Dataset) -> xr.Dataset:
     """The first test trial, self-driven, for the figure."""
-    one = next(iter(fits.values()))
-    dt, unit = one.recording.dt, one.recording.unit
-    steps = round(_REACH * unit / dt)
-    trial = test.trajectory.isel(trial=[0])
-    truth = trial.isel(time=slice(_CONTEXT, _CONTEXT + steps)).values[0]
-    traces = [fit.forecast(trial.isel(time=slice(0, _CONTEXT)), steps).forecast.values[0] for fit in fits.values()]
-    scale = float(one.frame.scale[0])
-    valid = [float(np.argmax(np.append(np.abs(t - truth)[:, 0] > _MARK * scale, True)) * dt / unit) for t in traces]
-    return dataset(
+    unit, dt = (getattr(next(iter(fits.values())).recording, name) for name in ("unit", "dt"))
+    one = {"windows": 1, "context": _CONTEXT, "steps": round(_REACH * unit / dt)}
+    made = {name: forecast_windows(fit, test.isel(trial=[0]), **one) for name, fit in fits.items()}
+    traces = xr.concat([each.forecast[0] for each in made.values()], "learner")
+    valid = [score_windows(each, [_MARK]).valid_time.item() for each in made.values()]
+    found = xr.Dataset(
         {
-            "trace": Labelled(("learner", "time", "state"), np.stack(traces), "1", "self-driven run"),
-            "truth": Labelled(("time", "state"), truth, "1", "truth"),
-            "valid_time": Labelled("learner", valid, "Lyapunov times", "valid time"),
+            "trace": traces,
+            "truth": next(iter(made.values())).truth[0],
+            "valid_time": ("learner", valid, {"units": "Lyapunov times"}),
         },
-        {
-            "learner": Labelled("learner", list(fits), "1", "learner"),
-            "time": Labelled("time", np.arange(1, steps + 1) * dt / unit, "Lyapunov times", "time after the context"),
-            "state": Labelled("state", [_STATE], "1", "state"),
-        },
-        title="self-driven runs after one coordinate of Lorenz-63",
-        config={"context": _CONTEXT},
+        {"learner": list(fits)},
     )
+    return plot.time_in(found, unit, "Lyapunov times")
 
 
-def table(scores: xr.Dataset, command: str) -> str:
+def table(found: xr.Dataset, command: str) -> str:
     """The report."""
-    tau, dt = scores.attrs["tau"], scores.attrs["dt"]
+    tau, dt = found.attrs["tau"], found.attrs["dt"]
     lines = [
         "# One coordinate of Lorenz-63",
         "",
         f"    {command}",
         "",
-        f"{os.cpu_count()} cores, {scores.attrs['source']}.",
+        f"{os.cpu_count()} cores, {found.attrs['source']}.",
         "",
         f"The autocorrelation of x falls to a half at tau = {tau:.4f} time units: dt = tau / {_LEAD} = {dt:.5f}. "
-        f"Medians over {scores.sizes['seed']} seeds of the weights. Valid times of self-driven runs in Lyapunov times "
-        f"(threshold {_MARK}, at most {_REACH:g}), {scores.attrs['windows']} windows after {_CONTEXT} true samples.",
+        f"Medians over {found.sizes['seed']} seeds of the weights. Valid times of self-driven runs in Lyapunov times "
+        f"(threshold {_MARK}, at most {_REACH:g}), {found.attrs['windows']} windows after {_CONTEXT} true samples.",
         "",
         "| learner | units | learned | driven R² | valid time | quartiles | iterations | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name in scores.learner.values:
-        each = scores.sel(learner=name).median("seed")
+    for name in found.learner.values:
+        each = found.sel(learner=name).median("seed")
         lines.append(
             f"| {name} | {int(each.units)} | {int(each.learned):,} | {float(each.r_squared):.5f} | "
             f"{float(each.valid_time):.2f} | {float(each.lower):.2f} to {float(each.upper):.2f} | "
             f"{int(each.iterations)} | {float(each.seconds):.0f} |"
         )
-    lines += ["", *(f"- `{name}`: {LEARNERS[str(name)]}." for name in scores.learner.values)]
+    lines += ["", *(f"- `{name}`: {LEARNERS[str(name)]}." for name in found.learner.values)]
     return "\n".join(lines) + "\n"
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("observe.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("observe", __doc__)
     parser.add_argument("--units", type=int, default=1024, metavar="N", help="units (1024)")
     parser.add_argument("--samples", type=int, default=4000, metavar="N", help="training samples (4000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
@@ -180,7 +169,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=12, metavar="I", help="of Levenberg-Marquardt (12)")
     parser.add_argument("--steps", type=int, default=300, metavar="S", help="of Adam (300)")
     parser.add_argument("--windows", type=int, default=40, metavar="W", help="test windows (40)")
-    parser.add_argument("--out", type=Path, default=Path("results/observe"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     args = parser.parse_args(argv)
     if args.quick:
@@ -194,50 +182,37 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             raise ValueError(f"--units must be even, because units learn in pairs, got {args.units}")
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(str(error))
+        parser.error(error)
+    args.command = parser.command(argv)
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
-    command = shlex.join(["python", "benchmarks/observe.py", *(sys.argv[1:] if argv is None else argv)])
     tau = half_width(4, 20.0) if args.quick else half_width(40, 40.0)
     dt, system = tau / _LEAD, systems.get("lorenz63")
     length = _CONTEXT + round(_REACH / system.lyapunov / dt) + 2 * _LEAD
     test = system.simulate(trials=args.windows, duration=length * dt, dt=dt, seed=_TEST, observed=[_STATE])
-    values = {name: np.full((args.seeds, len(args.learners)), np.nan) for name in _SCORES}
-    fits = {}
-    with tqdm(total=args.seeds * len(args.learners), desc="partial observation", unit="fit") as bar:
-        for seed in range(args.seeds):
-            for k, name in enumerate(args.learners):
-                bar.set_postfix_str(f"{name} seed {seed}")
-                begun = time.perf_counter()
-                fit = learn(name, args, dt, seed)
-                row = {"seconds": time.perf_counter() - begun, **score(fit, test)}
-                for key, value in row.items():
-                    values[key][seed, k] = value
-                bar.write(
-                    f"{name} seed {seed}: R² {row['r_squared']:.5f}, valid {row['valid_time']:.2f}", file=sys.stderr
-                )
-                fits.setdefault(name, fit)
-                bar.update()
-    scores = dataset(
-        {name: Labelled(("seed", "learner"), values[name], *about) for name, about in _SCORES.items()},
-        {
-            "seed": Labelled("seed", np.arange(args.seeds), "1", "seed of the weights"),
-            "learner": Labelled("learner", args.learners, "1", "learner"),
-        },
-        title="partially observed Lorenz-63",
-        config={"command": command, "units": args.units, "samples": args.samples},
+    rows, fits = {}, {}
+    plan = [(seed, name) for seed in range(args.seeds) for name in args.learners]
+    for seed, name in (bar := tqdm(plan, desc="partial observation", unit="fit")):
+        bar.set_postfix_str(f"{name} seed {seed}")
+        begun = time.perf_counter()
+        fit = learn(name, args, dt, seed)
+        row = {"seconds": time.perf_counter() - begun, **score(fit, test)}
+        bar.write(f"{name} seed {seed}: R² {row['r_squared']:.5f}, valid {row['valid_time']:.2f}", file=sys.stderr)
+        rows[seed, name] = scores(row, _SCORES)
+        fits.setdefault(name, fit)
+    found = gather(
+        rows, ("seed", "learner"), title="partially observed Lorenz-63",
+        config={"command": args.command, "units": args.units, "samples": args.samples},
         references="Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 4",
-    ).assign_attrs(tau=tau, dt=dt, windows=args.windows)
-    write_netcdf(scores, args.out / "observe.nc")
-    text = table(scores, command)
+    ).assign_attrs(tau=tau, dt=dt, windows=args.windows)  # fmt: skip
+    write_netcdf(found, args.out / "observe.nc")
+    text = table(found, args.command)
     (args.out / "observe.md").write_text(text)
-    axes = plot.traces(runs(fits, test))
-    axes[0, 0].figure.savefig(args.out / "self_driven.png", dpi=160)
-    plt.close(axes[0, 0].figure)
+    save(plot.traces(runs(fits, test)), args.out / "self_driven.png")
     print(text)
     return 0
 

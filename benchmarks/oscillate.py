@@ -13,28 +13,24 @@ labelled), figures, and `rows/`, one file a fit: a killed run keeps them, and --
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 import systems
-from arguments import Parser
+from arguments import Parser, complete, save, scores
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
+from rnnbias.evaluation import Runs, gather
 from rnnbias.problems.placement import placement
-from rnnbias.storage.netcdf import read_netcdf, write_netcdf
+from rnnbias.storage.netcdf import write_netcdf
 from systems import checks
-from systems.labels import Labelled, dataset
 
 _PERIODS = 100
 _GOOD = {"r_squared": 0.99, "period_error": 0.01, "amplitude_error": 0.05}
@@ -98,7 +94,16 @@ _SCORES = {
     "passed": ("1", "passed"),
     "learned": ("1", "learned numbers"),
     "seconds": ("s", "time to fit"),
+    "reach": ("1", "largest growth of an oscillation at rest that biases were found for, per step"),
 }
+
+
+class Key(NamedTuple):
+    """Which fit."""
+
+    learner: str
+    gain: float
+    seed: int
 
 
 def score(fit: AutonomousFit, seconds: float) -> dict[str, float]:
@@ -134,102 +139,54 @@ def clouds(fit: AutonomousFit) -> xr.Dataset:
     return xr.concat(parts, "stage", combine_attrs="override").assign_coords(stage=["before", "after"])
 
 
-def _keys(args: argparse.Namespace) -> list[tuple[str, float, int]]:
-    return [(name, gain, seed) for seed in range(args.seeds) for gain in args.gains for name in args.learners]
+def run(args: argparse.Namespace, key: Key) -> xr.Dataset:
+    """Make one fit."""
+    more = {"states": len(args.states)} if key.learner == "full" else {}
+    begun = time.perf_counter()
+    fit = learners(args.iterations, args.steps)[key.learner].fit(
+        args.units, system=args.target, observed=args.states, recipe=replace(GaussNewton.recipe, gain=key.gain),
+        seed=key.seed, progress=False, **more,
+    )  # fmt: skip
+    return fit.to_dataset().assign_attrs(seconds=time.perf_counter() - begun)
 
 
-def _path(args: argparse.Namespace, name: str, gain: float, seed: int) -> Path:
-    return args.out / "rows" / f"{name}-{gain:g}-{seed}.nc"
-
-
-def _asked(args: argparse.Namespace) -> str:
-    """What every fit depends on beside its learner, gain and seed."""
-    return json.dumps({name: getattr(args, name) for name in ("target", "states", "units", "iterations", "steps")})
-
-
-def check_settings(args: argparse.Namespace) -> None:
-    """Refuse to go on from fits that were made with other settings."""
-    for path in (_path(args, *key) for key in _keys(args)):
-        if path.is_file() and (had := read_netcdf(path).attrs.get("asked")) != _asked(args):
-            raise ValueError(
-                f"--resume needs the settings of the stored fits, but {path.name} was made with {had}: use another "
-                "--out or start afresh"
-            )
-
-
-def run(args: argparse.Namespace) -> dict[tuple[str, float, int], dict[str, float]]:
-    """Make the rows that are missing, storing each fit and its numbers as it is finished."""
-    period = systems.get(args.target).period / systems.get(args.target).dt
-    ways = learners(args.iterations, args.steps)
-    rows = {}
-    with tqdm(_keys(args), desc="oscillation benchmark", unit="fit") as bar:
-        for name, gain, seed in bar:
-            bar.set_postfix_str(f"{name} gain {gain:g} seed {seed}")
-            path = _path(args, name, gain, seed)
-            if args.resume and path.is_file():
-                fit, seconds = load(path), float(read_netcdf(path).attrs["seconds"])
-            else:
-                recipe = replace(GaussNewton.recipe, gain=gain)
-                more = {"states": len(args.states)} if name == "full" else {}
-                begun = time.perf_counter()
-                fit = ways[name].fit(
-                    args.units,
-                    system=args.target,
-                    observed=args.states,
-                    recipe=recipe,
-                    seed=seed,
-                    progress=False,
-                    **more,
-                )
-                seconds = time.perf_counter() - begun
-                write_netcdf(fit.to_dataset().assign_attrs(seconds=seconds, asked=_asked(args)), path)
-            rows[name, gain, seed] = score(fit, seconds)
-            if name == "bias":
-                rows[name, gain, seed]["reach"] = reach(args.units, gain, period, seed)
-    return rows
-
-
-def gather(rows: dict[tuple[str, float, int], dict[str, float]], args: argparse.Namespace, command: str) -> xr.Dataset:
+def gathered(args: argparse.Namespace) -> xr.Dataset:
     """All scores over seed, gain and learner."""
-    shape = args.seeds, len(args.gains), len(args.learners)
-    about = {**_SCORES, "reach": ("1", "largest growth of an oscillation at rest that biases were found for, per step")}
-    values = {name: np.full(shape, np.nan) for name in about}
-    for (name, gain, seed), row in rows.items():
-        for key, value in row.items():
-            values[key][seed, args.gains.index(gain), args.learners.index(name)] = value
-    dims = ("seed", "gain", "learner")
-    ways = learners(args.iterations, args.steps)
-    return dataset(
-        {name: Labelled(dims, values[name], *text) for name, text in about.items()},
-        {
-            "seed": Labelled("seed", np.arange(args.seeds), "1", "seed of the weights"),
-            "gain": Labelled("gain", args.gains, "1", "gain of the weights"),
-            "learner": Labelled("learner", args.learners, "1", "learner"),
-            "about": Labelled("learner", [ways[name].about for name in args.learners], "1", "what it is"),
-        },
-        title=f"networks that learned to oscillate like {args.target}",
-        config={"command": command, "target": args.target, "states": args.states, "units": args.units},
+    period = systems.get(args.target).period / systems.get(args.target).dt
+    rows = {}
+    for key, made in args.runs.items():
+        row = score(load(args.runs.path(key)), float(made.attrs["seconds"]))
+        if key.learner == "bias":
+            row["reach"] = reach(args.units, key.gain, period, key.seed)
+        rows[key] = scores(row, _SCORES)
+    ds = gather(
+        rows, Key._fields, title=f"networks that learned to oscillate like {args.target}",
+        config={"command": args.command, "target": args.target, "states": args.states, "units": args.units},
         references="Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 3",
-    )
+    )  # fmt: skip
+    ways = learners(args.iterations, args.steps)
+    about = [ways[name].about for name in ds.learner.values]
+    ds = ds.assign_coords(about=("learner", about, {"units": "1", "long_name": "what it is"}))
+    return ds.transpose("seed", "gain", "learner")
 
 
-def table(scores: xr.Dataset, command: str) -> str:
+def table(found: xr.Dataset, command: str) -> str:
     """The report."""
     lines = [
-        f"# Oscillation without input: {scores.title.split()[-1]}",
+        f"# Oscillation without input: {found.title.split()[-1]}",
         "",
         f"    {command}",
         "",
-        f"{os.cpu_count()} cores, {scores.attrs['source']}. Medians over {scores.sizes['seed']} seeds; passed: R² > "
+        f"{os.cpu_count()} cores, {found.attrs['source']}. Medians over {found.sizes['seed']} seeds; passed: R² > "
         f"{_GOOD['r_squared']:g} over the periods learned, and period wrong by less than {_GOOD['period_error']:.0%} "
         f"and amplitude by less than {_GOOD['amplitude_error']:.0%} over {_PERIODS} periods of free run from rest.",
         "",
         "| gain | learner | learned | passed | R² | R², end | period error | amplitude error | seconds |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for gain in scores.gain.values:
-        for name in scores.learner.values:
-            each = scores.sel(gain=gain, learner=name)
+    for gain in found.gain.values:
+        for name in found.learner.values:
+            each = found.sel(gain=gain, learner=name)
             middle = each.median("seed")
             cells = [
                 f"{float(middle.r_squared):.4f}",
@@ -241,16 +198,16 @@ def table(scores: xr.Dataset, command: str) -> str:
                 f"| {gain:g} | {name} | {int(middle.learned)} | {int(each.passed.sum())} of {each.sizes['seed']} | "
                 f"{' | '.join(cells)} |"
             )
-    if "bias" in scores.learner.values:
+    if "bias" in found.learner.values:
         lines += ["", _WHY, ""]
         lines += ["| gain | median | range |", "| ---: | ---: | ---: |"]
-        for gain in scores.gain.values:
-            each = scores.reach.sel(gain=gain, learner="bias")
+        for gain in found.gain.values:
+            each = found.reach.sel(gain=gain, learner="bias")
             lines.append(
                 f"| {gain:g} | {float(each.median()):+.3f} | {float(each.min()):+.3f} to {float(each.max()):+.3f} |"
             )
     lines += ["", "Learners:", ""]
-    lines += [f"- `{row.learner.values}`: {row.about.values}." for row in scores.learner]
+    lines += [f"- `{row.learner.values}`: {row.about.values}." for row in found.learner]
     return "\n".join(lines) + "\n"
 
 
@@ -258,28 +215,22 @@ def _percent(value: object) -> str:
     return f"{float(value):.2%}" if np.isfinite(value) else "no oscillation"
 
 
-def draw(scores: xr.Dataset, args: argparse.Namespace) -> None:
+def draw(found: xr.Dataset, args: argparse.Namespace) -> None:
     """The figures: a free run and eigenvalue clouds of the first seed at the best gain, and the sweep."""
     if len(args.gains) > 1:
-        _save(plot.gain_sweep(scores.r_squared), args.out / "gain_sweep.png")
+        save(plot.gain_sweep(found.r_squared), args.out / "gain_sweep.png")
     name = args.learners[0]
-    best = float(scores.gain[int(scores.passed.sel(learner=name).sum("seed").argmax("gain"))])
-    fit = load(args.out / "rows" / f"{name}-{best:g}-0.nc")
-    _save(plot.free_runs(fit.run(round(_PERIODS * fit.target.orbit.period))), args.out / "free_run.png")
+    best = float(found.gain[int(found.passed.sel(learner=name).sum("seed").argmax("gain"))])
+    fit = load(args.runs.path(Key(name, best, 0)))
+    save(plot.free_runs(fit.run(round(_PERIODS * fit.target.orbit.period))), args.out / "free_run.png")
     cloud = clouds(fit)
     write_netcdf(cloud, args.out / "eigenvalues.nc")
-    _save(plot.eigenvalue_cloud(cloud), args.out / "eigenvalues.png")
-
-
-def _save(axes: object, path: Path) -> None:
-    figure = np.ravel(axes)[0].figure
-    figure.savefig(path, dpi=160)
-    plt.close(figure)
+    save(plot.eigenvalue_cloud(cloud), args.out / "eigenvalues.png")
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("oscillate.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("oscillate", __doc__)
     parser.add_argument("--target", default="van_der_pol", metavar="NAME", help="a system with a period (van_der_pol)")
     parser.add_argument("--states", nargs="+", metavar="NAME", help="what is generated (the first state)")
     parser.add_argument("--gains", type=float, nargs="+", default=[1.2], metavar="G", help="gains of the weights (1.2)")
@@ -290,7 +241,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--learners", nargs="+", default=["bias"], metavar="NAME", help=", ".join(learners(1, 1)))
     parser.add_argument("--iterations", type=int, default=40, metavar="I", help="of Gauss-Newton (40)")
     parser.add_argument("--steps", type=int, default=500, metavar="S", help="of Adam (500)")
-    parser.add_argument("--out", type=Path, default=Path("results/oscillate"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     parser.add_argument("--resume", action="store_true", help="keep the finished fits in DIR")
     args = parser.parse_args(argv)
@@ -306,23 +256,25 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=10)
         for name in ("seeds", "iterations", "steps"):
             checks.whole(f"--{name}", getattr(args, name), at_least=1)
-        (args.out / "rows").mkdir(parents=True, exist_ok=True)
-        if args.resume:
-            check_settings(args)
+        settings = {name: getattr(args, name) for name in ("target", "states", "units", "iterations", "steps")}
+        keys = [Key(name, gain, seed) for seed in range(args.seeds) for gain in args.gains for name in args.learners]
+        args.runs = Runs(args.out / "rows", dict.fromkeys(keys, settings), resume=args.resume)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(str(error))
+        parser.error(error)
+    args.command = parser.command(argv)
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
-    command = shlex.join(["python", "benchmarks/oscillate.py", *(sys.argv[1:] if argv is None else argv)])
-    scores = gather(run(args), args, command)
-    write_netcdf(scores, args.out / "oscillate.nc")
-    text = table(scores, command)
+    if code := complete(args.runs, lambda key: run(args, key), "oscillation benchmark"):
+        return code
+    found = gathered(args)
+    write_netcdf(found, args.out / "oscillate.nc")
+    text = table(found, args.command)
     (args.out / "oscillate.md").write_text(text)
-    draw(scores, args)
+    draw(found, args)
     print(text)
     return 0
 

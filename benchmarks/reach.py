@@ -13,10 +13,8 @@ reaches first, and then the load, by biases alone: DIR receives `adapt.md`, `ada
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
@@ -25,7 +23,7 @@ from arguments import Parser
 from reaches import report
 from reaches.learners import GOAL, LOADS, NATURAL, Learner, Protocol, adam, adapted, affordable, learners, score
 from rnnbias import LevenbergMarquardt, ReachFit
-from rnnbias.networks.base import learn_set
+from rnnbias.networks import trainable_parts
 from rnnbias.problems.reaching import SECOND_ORDER
 from systems import checks, plants
 from systems.tasks.reaching import SEES, CentreOut, Session
@@ -33,7 +31,7 @@ from systems.tasks.reaching import SEES, CentreOut, Session
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("reach.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("reach", __doc__)
     parser.add_argument("--plant", default="point", metavar="NAME", help=f"one of {', '.join(plants.PLANTS)} (point)")
     parser.add_argument("--units", type=int, default=400, metavar="N", help="units, even (400)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the frozen weights (1)")
@@ -52,14 +50,13 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         help="of Adam's frozen weights: same as the second-order solver's, own (same)",
     )  # fmt: skip
     parser.add_argument("--adapt", metavar="LOAD", help=f"adapt to a load: {', '.join(LOADS)}")
-    parser.add_argument("--out", type=Path, default=Path("results/reach"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     args = parser.parse_args(argv)
     if args.quick:
         args.units, args.targets = min(args.units, 100), min(args.targets, 12)
     try:
         for parts in args.learn:
-            learn_set(parts.split("+"))
+            trainable_parts(parts.split("+"))
         for solver in args.solver:
             checks.choice("--solver", solver, ("levenberg-marquardt", "adam"))
         for scales in args.scales:
@@ -76,7 +73,8 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
             raise ValueError("--learn must have parts that --solver can learn, got weights and no adam")
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(str(error))
+        parser.error(error)
+    args.command = parser.command(argv)
     return args, protocol
 
 
@@ -84,14 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
     torch.set_num_threads(1)  # the matrices are small: more threads only wait for one another
-    command = shlex.join(["python", "benchmarks/reach.py", *(sys.argv[1:] if argv is None else argv)])
     plan = [(learner, seed) for seed in range(args.seeds) for learner in args.learners]
     bar = tqdm(plan, desc="reach benchmark", unit="fit")
-    print((adapt if args.adapt else learn)(args, protocol, bar, command))
+    print((adapt if args.adapt else learn)(args, protocol, bar))
     return 0
 
 
-def learn(args: argparse.Namespace, protocol: Protocol, bar: tqdm, command: str) -> str:
+def learn(args: argparse.Namespace, protocol: Protocol, bar: tqdm) -> str:
     """Learn to reach with every learner and seed."""
     scores: dict[tuple[str, int], dict[str, float]] = {}
     first: ReachFit | None = None
@@ -109,7 +106,7 @@ def learn(args: argparse.Namespace, protocol: Protocol, bar: tqdm, command: str)
             f"unseen {found['unseen_loss']:.1e}, error {1e3 * found['error']:.3f} mm",
             file=sys.stderr,
         )
-    return report.publish(args.out, protocol, scores, first, command)
+    return report.publish(args.out, protocol, scores, first, args.command)
 
 
 def _budget(learner: Learner, protocol: Protocol, seed: int, scores: dict[tuple[str, int], dict[str, float]]) -> int:
@@ -120,7 +117,7 @@ def _budget(learner: Learner, protocol: Protocol, seed: int, scores: dict[tuple[
     return affordable(learner, protocol, seed, protocol.budget * times[0])
 
 
-def adapt(args: argparse.Namespace, protocol: Protocol, bar: tqdm, command: str) -> str:
+def adapt(args: argparse.Namespace, protocol: Protocol, bar: tqdm) -> str:
     """Learn straight reaches with every learner and seed, then adapt to the load by biases alone, with each solver."""
     rows: dict[tuple[str, int], dict[str, float]] = {}
     fits: dict[str, tuple[ReachFit, ReachFit]] = {}
@@ -131,7 +128,7 @@ def adapt(args: argparse.Namespace, protocol: Protocol, bar: tqdm, command: str)
         after, row = adapted(before, LOADS[args.adapt], LevenbergMarquardt(), progress=True)
         rows[learner.name, seed] = row
         fits.setdefault(learner.name, (before, after))
-    return report.publish_adaptation(args.out, protocol, rows, fits, command)
+    return report.publish_adaptation(args.out, protocol, rows, fits, args.command)
 
 
 if __name__ == "__main__":

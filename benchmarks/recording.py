@@ -13,28 +13,33 @@ from __future__ import annotations
 
 import csv
 import re
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
-import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser
-from ladder.table import aligned, number
-from rnnbias import Recipe, fit_system, metrics, plot
-from rnnbias.datasets.recordings import SHORTEST, Recording, read
-from rnnbias.evaluation.baselines import NVAR, Baseline, LinearAutoregression, Persistence
+from arguments import Parser, save, scores
+from rnnbias import Recipe, SystemFit, fit_system, metrics, plot
+from rnnbias.datasets.recordings import SHORTEST, read
+from rnnbias.evaluation import (
+    NVAR,
+    Forecaster,
+    LinearAutoregression,
+    Persistence,
+    forecast_windows,
+    gather,
+    score_windows,
+)
+from rnnbias.evaluation.forecasters import read_like
 from rnnbias.storage.netcdf import write_netcdf
 from systems import checks, labels
-from systems.labels import Labelled, dataset
+from tables import aligned, number
 
 _CONTEXT = 200  # true samples before a free run, where the test data have as many to spare
 _WINDOWS = 50
@@ -43,21 +48,12 @@ _SMOOTHING = 20.0  # of the spectra, in frequency bins
 _DELAYS = (5, 50)  # of the linear autoregressions
 
 SCORES = {
-    "learned": ((), "1", "learned numbers"),
-    "seconds": ((), "s", "time to fit"),
-    "step_error": ((), "1", "root mean square error one step ahead, in training standard deviations"),
-    "valid_time": (("window",), "", "valid prediction time"),
-    "spectral_distance": ((), "1", "Hellinger distance of the spectra of a free run and the truth"),
-    "spread": ((), "1", "standard deviation of a free run over the truth's"),
+    "learned": ("1", "learned numbers"),
+    "seconds": ("s", "time to fit"),
+    "step_error": ("1", "root mean square error one step ahead, in training standard deviations"),
+    "spectral_distance": ("1", "Hellinger distance of the spectra of a free run and the truth"),
+    "spread": ("1", "standard deviation of a free run over the truth's"),
 }
-
-
-class Model(NamedTuple):
-    """What was learned, as functions of values (trial, time, state)."""
-
-    learned: int
-    predict: Callable[[np.ndarray], np.ndarray]  # one step ahead of every sample
-    forecast: Callable[[np.ndarray, int], np.ndarray]  # so many steps after the last
 
 
 def open_recording(path: Path, variables: Sequence[str] | None) -> xr.Dataset:
@@ -100,10 +96,9 @@ def _open_csv(path: Path) -> xr.Dataset:
     return xr.Dataset(columns, times)
 
 
-def split(ds: xr.Dataset, dt: float | None, share: float) -> tuple[Recording, xr.Dataset, Recording, int]:
-    """Check a recording; return it, its first part, and what tests it with the context before that."""
-    whole = read(ds, dt)
-    samples = whole.values.shape[1]
+def split(ds: xr.Dataset, dt: float | None, share: float) -> tuple[xr.Dataset, xr.Dataset, int]:
+    """Check a recording; return its first part, and what tests it with so many samples of context before that."""
+    samples = read(ds, dt).values.shape[1]
     count = round(share * samples)
     if samples - count < SHORTEST or count < 20:
         raise ValueError(
@@ -111,128 +106,77 @@ def split(ds: xr.Dataset, dt: float | None, share: float) -> tuple[Recording, xr
             f"and {count} of {samples}: too short"
         )
     context = min(_CONTEXT, samples - count)
-    test = whole._replace(values=whole.values[:, samples - count - context :])
-    return whole, ds.isel(time=slice(0, samples - count)), test, context
+    return ds.isel(time=slice(0, samples - count)), ds.isel(time=slice(samples - count - context, None)), context
 
 
-def learners(train: xr.Dataset, dt: float | None, units: int) -> Iterator[tuple[str, bool, Callable[[int], Model]]]:
-    """Each learner's name, whether it has random weights, and how a seed of it is fitted."""
-    values = read(train, dt).values
+def learners(
+    train: xr.Dataset, dt: float | None, units: int, seeds: int
+) -> Iterator[tuple[str, int, Callable[[], Forecaster]]]:
+    """Each learner's name, the seed of its weights, and how it is fitted."""
 
-    def baseline(kind: Baseline) -> Model:
-        fitted = kind.fit(values)
-
-        def predict(past: np.ndarray) -> np.ndarray:
-            step, _ = fitted.free_map(past)
-            standard = torch.from_numpy((past - fitted.mean) / fitted.scale)
-            state = standard.unfold(1, fitted.delays, 1).transpose(-1, -2).flatten(2)
-            ahead = step(state.flatten(0, 1))[:, -past.shape[2] :].unflatten(0, state.shape[:2]).numpy()
-            missing = np.full((len(past), fitted.delays - 1, past.shape[2]), np.nan)
-            return np.concatenate([missing, ahead * fitted.scale + fitted.mean], 1)
-
-        return Model(fitted.learned, predict, fitted.forecast)
-
-    def network(seed: int) -> Model:
+    def network(seed: int) -> SystemFit:
         fit = fit_system(train, dt=dt, units=units, seed=seed, progress=sys.stderr.isatty())
         if fit.settings["interrupted"]:
             raise KeyboardInterrupt
-        return Model(
-            fit.network.learned,
-            lambda past: fit.drive(past).prediction.values,
-            lambda context, steps: fit.forecast(context, steps).forecast.values,
-        )
+        return fit
 
-    yield "persistence", False, lambda seed: baseline(Persistence())
-    for delays in _DELAYS:
-        if delays * values.shape[2] < values.shape[1] // 4:
-            yield f"linear, {delays} delays", False, lambda seed, k=delays: baseline(LinearAutoregression(k))
-    yield "nvar", False, lambda seed: baseline(NVAR())
-    yield "bias", True, network
+    _, samples, states = read(train, dt).values.shape
+    linear = {f"linear, {k} delays": LinearAutoregression(k) for k in _DELAYS if k * states < samples // 4}
+    for name, baseline in {"persistence": Persistence(), **linear, "nvar": NVAR()}.items():
+        yield name, 0, partial(baseline.fit, train, dt)
+    for seed in range(seeds):
+        yield "bias", seed, partial(network, seed)
 
 
-def score(model: Model, test: Recording, context: int, scale: np.ndarray) -> dict[str, object]:
+def score(model: Forecaster, test: xr.Dataset, context: int, scale: np.ndarray) -> xr.Dataset:
     """One-step error and free runs on the test data."""
-    values, samples = test.values, test.values.shape[1] - context
-    ahead = model.predict(values)[:, context - 1 : -1]
+    truth = read_like(model.recording, test).values[:, context:]
+    trials, samples, _ = truth.shape
+    ahead = model.drive(test).prediction.values[:, context - 1 : -1]
     steps = max(10, samples // 2)
-    firsts = np.unique(np.linspace(0, samples - steps, ceil(_WINDOWS / len(values))).astype(int))
-    cut = np.concatenate([values[:, f : f + context + steps] for f in firsts])
-    runs = model.forecast(cut[:, :context], steps)
-    valid = metrics.valid_time(
-        _labelled(runs, test), _labelled(cut[:, context:], test), _per_state(scale, test), test.unit, _THRESHOLD
-    )
-    run, truth = model.forecast(values[:, :context], samples), values[:, context:]
-    found = {
-        "learned": model.learned,
-        "step_error": np.sqrt((((ahead - values[:, context:]) / scale) ** 2).mean()),
-        "valid_time": valid.valid_time.values,
-        "spread": run.std((0, 1)).mean() / truth.std((0, 1)).mean() if np.isfinite(run).all() else np.inf,
-        "run": run[0],
-    }
+    windows = trials * min(ceil(_WINDOWS / trials), samples - steps + 1)
+    made = forecast_windows(model, test, windows=windows, context=context, steps=steps)
+    valid = score_windows(made.assign(scale=made.scale.copy(data=scale)), [_THRESHOLD]).valid_time
+    whole = forecast_windows(model, test, windows=trials, context=context, steps=samples)
+    run, apart = whole.forecast, np.nan
     if samples >= 8 * _SMOOTHING:
-        distance = metrics.spectral_distance(_labelled(run, test), _labelled(truth, test), _SMOOTHING)
-        found["spectral_distance"] = float(distance.mean())
-    return found
-
-
-def _labelled(values: np.ndarray, like: Recording) -> xr.DataArray:
-    times = np.arange(values.shape[1]) * like.dt
-    return xr.DataArray(values, {"time": times, "state": list(like.states)}, ("trial", "time", "state"))
-
-
-def _per_state(scale: np.ndarray, like: Recording) -> xr.DataArray:
-    return xr.DataArray(scale, {"state": list(like.states)}, "state")
+        apart = metrics.spectral_distance(run, whole.truth, _SMOOTHING).mean().item()
+    row = {
+        "learned": model.learned,
+        "step_error": np.sqrt((((ahead - truth) / scale) ** 2).mean()),
+        "spectral_distance": apart,
+        "spread": run.values.std((0, 1)).mean() / truth.std((0, 1)).mean() if np.isfinite(run).all() else np.inf,
+    }
+    return scores(row, SCORES).assign(
+        valid_time=valid[0].drop_vars("threshold").rename(trial="window"), free_run=run[0]
+    )
 
 
 def measure(ds: xr.Dataset, dt: float | None, share: float, units: int, seeds: int) -> xr.Dataset:
     """Fit and score all learners; the labelled results with the free run through the test data."""
-    whole, train, test, context = split(ds, dt, share)
-    scale = read(train, dt).values.std((0, 1))
-    rows: list[tuple[str, int, dict[str, object]]] = []
-    plan = [(name, s, fit) for name, drawn, fit in learners(train, dt, units) for s in range(seeds if drawn else 1)]
-    for name, seed, fit in (bar := tqdm(plan, desc="recording", unit="fit")):
+    train, test, context = split(ds, dt, share)
+    whole, truth = read(ds, dt), read(test, dt, shortest=1).values[0, context:]
+    scale, rows = read(train, dt).values.std((0, 1)), {}
+    for name, seed, fit in (bar := tqdm(list(learners(train, dt, units, seeds)), desc="recording", unit="fit")):
         bar.set_postfix_str(name)
         begun = time.perf_counter()
-        model = fit(seed)
+        model = fit()
         taken = time.perf_counter() - begun
-        rows.append((name, seed, {"seconds": taken, **score(model, test, context, scale)}))
-    names = list(dict.fromkeys(name for name, *_ in rows))
-    windows, samples = len(rows[0][2]["valid_time"]), test.values.shape[1] - context
-    shapes = {name: (windows,) if dims else () for name, (dims, *_) in SCORES.items()}
-    values = {name: np.full((seeds, len(names), *shape), np.nan) for name, shape in shapes.items()}
-    runs = np.full((seeds, len(names), samples, len(test.states)), np.nan)
-    for name, seed, found in rows:
-        place = seed, names.index(name)
-        runs[place] = found["run"]
-        for key in SCORES:
-            values[key][place] = found.get(key, np.nan)
-    variables = {
-        key: Labelled(("seed", "learner", *dims), values[key], words[0] or test.unit_name, words[1])
-        for key, (dims, *words) in SCORES.items()
-    }
-    variables["free_run"] = Labelled(("seed", "learner", "time", "state"), runs, "see state_units", "free run")
-    variables["truth"] = Labelled(("time", "state"), test.values[0, context:], "see state_units", "test data")
-    coords = {
-        "seed": Labelled("seed", np.arange(seeds), "1", "seed of the weights"),
-        "learner": Labelled("learner", names, "1", "learner"),
-        "window": Labelled("window", np.arange(windows), "1", "free run"),
-        "time": Labelled("time", np.arange(1, samples + 1) * test.dt, test.time_units, "time forecast"),
-        "state": Labelled("state", list(test.states), "1", "state"),
-        "state_units": Labelled("state", list(test.state_units), "1", "units of the state"),
-    }
+        rows[seed, name] = score(model, test, context, scale).merge(scores({"seconds": taken}, SCORES))
     config = {
         "recording": whole.name,
         "samples": whole.values.shape[1],
         "trials": len(whole.values),
         "dt": whole.dt,
-        "test": samples,
+        "test": len(truth),
         "context": context,
         "threshold": _THRESHOLD,
         "units": units,
         "seed": list(range(seeds)),
     }
-    made = dataset(variables, coords, title=f"Forecasts of {whole.name}", config=config)
-    return made.assign_attrs({f"recording_{k}": str(ds.attrs[k]) for k in ("source", "license") if k in ds.attrs})
+    found = gather(rows, ("seed", "learner"), title=f"Forecasts of {whole.name}", config=config)
+    found["truth"] = ("time", "state"), truth, {"units": "see state_units", "long_name": "test data"}
+    return found.assign_attrs({f"recording_{k}": str(ds.attrs[k]) for k in ("source", "license") if k in ds.attrs})
 
 
 def report(found: xr.Dataset, command: str) -> str:
@@ -286,16 +230,15 @@ def report(found: xr.Dataset, command: str) -> str:
     return "\n".join([*lines, *aligned(header, cells)]) + "\n"
 
 
-def draw(found: xr.Dataset) -> plt.Figure:
-    """Draw the free runs of the first seed through the first half of the test data."""
+def draw(found: xr.Dataset) -> np.ndarray:
+    """Draw the free runs of the first seed through the first half of the test data; returns the axes."""
     first = found.isel(seed=0, time=slice(0, max(10, found.sizes["time"] // 2)), state=slice(0, 4))
-    data = first[["truth"]].assign(trace=first.free_run, valid_time=first.valid_time.isel(window=0))
-    return np.ravel(plot.traces(data))[0].figure
+    return plot.traces(first[["truth"]].assign(trace=first.free_run, valid_time=first.valid_time.isel(window=0)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
-    parser = Parser("recording.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("recording", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="netCDF or CSV")
     parser.add_argument("--variables", nargs="+", metavar="NAME", help="which variables or columns (all over time)")
     parser.add_argument("--dt", type=float, help="time between samples, where FILE has no times")
@@ -304,9 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--test", type=float, default=0.25, metavar="F", help="fraction of a trial kept for the test (0.25)"
     )
-    parser.add_argument("--out", type=Path, default=Path("results/recording"), metavar="DIR", help="%(default)s")
     args = parser.parse_args(argv)
-    command = shlex.join(["python", "benchmarks/recording.py", *(sys.argv[1:] if argv is None else argv)])
     try:
         checks.whole("--seeds", args.seeds, at_least=1)
         Recipe().rows(checks.whole("--units", args.units, at_least=2), "--units")
@@ -315,14 +256,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         split(ds, args.dt, args.test)
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(" ".join(str(error).split()))
+        parser.error(error)
     found = measure(ds, args.dt, args.test, args.units, args.seeds)
     write_netcdf(found, args.out / "recording.nc")
-    text = report(found, command)
+    text = report(found, parser.command(argv))
     (args.out / "recording.md").write_text(text)
-    figure = draw(found)
-    figure.savefig(args.out / "traces.png", dpi=160)
-    plt.close(figure)
+    save(draw(found), args.out / "traces.png")
     print(text)
     return 0
 

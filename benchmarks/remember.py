@@ -13,23 +13,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser
+from arguments import Parser, save, scores
 from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
+from rnnbias.evaluation import gather
 from rnnbias.storage.netcdf import write_netcdf
 from systems import checks
-from systems.labels import Labelled, dataset
 from systems.tasks import cognitive
 
 _HOLD = 1000
@@ -75,14 +72,14 @@ def memory(fit: TaskFit) -> tuple[dict[str, float], xr.Dataset, xr.Dataset]:
     return row, run, points
 
 
-def table(scores: xr.Dataset, command: str) -> str:
+def table(found: xr.Dataset, command: str) -> str:
     """The report."""
     lines = [
         "# Cognitive tasks by biases alone",
         "",
         f"    {command}",
         "",
-        f"{os.cpu_count()} cores, {scores.attrs['source']}.",
+        f"{os.cpu_count()} cores, {found.attrs['source']}.",
         "",
         f"R² and correct: over 100 fresh trials (correct: no answer off by {_CLOSE} or more). Held: memories that are "
         f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those with "
@@ -91,9 +88,9 @@ def table(scores: xr.Dataset, command: str) -> str:
         "| task | seed | learned | training loss | R² | correct | held | stable fixed points | corners | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name in scores.task.values:
-        for seed in scores.seed.values:
-            one = scores.sel(task=name, seed=seed)
+    for name in found.task.values:
+        for seed in found.seed.values:
+            one = found.sel(task=name, seed=seed)
             flip = np.isfinite(one.held)
             memory = (
                 f"{int(one.held)} of {int(one.memories)} | {int(one.stable)} | {int(one.corners)}" if flip else "| |"
@@ -108,14 +105,13 @@ def table(scores: xr.Dataset, command: str) -> str:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     tasks = list(cognitive.available())
-    parser = Parser("remember.py", description=__doc__.split("\n")[0], allow_abbrev=False)
+    parser = Parser("remember", __doc__)
     parser.add_argument("--tasks", nargs="+", default=tasks, metavar="NAME", help=", ".join(tasks))
     parser.add_argument("--bits", type=int, default=3, metavar="N", help="of the flip-flop (3)")
     parser.add_argument("--units", type=int, default=400, metavar="N", help="units, and numbers learned (400)")
     parser.add_argument("--trials", type=int, default=96, metavar="N", help="trials learned from (96)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
     parser.add_argument("--iterations", type=int, default=40, metavar="I", help="of Gauss-Newton (40)")
-    parser.add_argument("--out", type=Path, default=Path("results/remember"), metavar="DIR", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     args = parser.parse_args(argv)
     if args.quick:
@@ -127,61 +123,47 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=10)
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
-        parser.error(str(error))
+        parser.error(error)
+    args.command = parser.command(argv)
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
-    command = shlex.join(["python", "benchmarks/remember.py", *(sys.argv[1:] if argv is None else argv)])
-    values = {name: np.full((args.seeds, len(args.tasks)), np.nan) for name in _SCORES}
-    for seed in tqdm(range(args.seeds), desc="cognitive tasks", unit="seed"):
-        for k, name in enumerate(args.tasks):
-            task = cognitive.get(name, **({"bits": args.bits} if name == "flip_flop" else {}))
-            begun = time.perf_counter()
-            solver = GaussNewton(iterations=args.iterations)
-            fit = fit_task(task, units=args.units, trials=args.trials, solver=solver, seed=seed, progress=False)
-            seconds = time.perf_counter() - begun
-            fit.save(args.out / f"{name}-{seed}.nc")
-            score = fit.score(100)
-            row = {
-                "r_squared": float(score.r_squared),
-                "correct": float(score.correct.mean()),
-                "learned": fit.network.learned,
-                "loss": float(fit.history.loss.min()),
-                "seconds": seconds,
-            }
-            if name == "flip_flop":
-                more, run, points = memory(fit)
-                row.update(more)
-                write_netcdf(points, args.out / f"fixed_points-{seed}.nc")
-                if seed == 0:
-                    _save(plot.answers(run.isel(time=slice(0, 200))), args.out / "memories.png")
+    rows = {}
+    plan = [(seed, name) for seed in range(args.seeds) for name in args.tasks]
+    for seed, name in tqdm(plan, desc="cognitive tasks", unit="fit"):
+        task = cognitive.get(name, **({"bits": args.bits} if name == "flip_flop" else {}))
+        begun = time.perf_counter()
+        solver = GaussNewton(iterations=args.iterations)
+        fit = fit_task(task, units=args.units, trials=args.trials, solver=solver, seed=seed, progress=False)
+        seconds = time.perf_counter() - begun
+        fit.save(args.out / f"{name}-{seed}.nc")
+        score = fit.score(100)
+        row = {
+            "r_squared": float(score.r_squared),
+            "correct": float(score.correct.mean()),
+            "learned": fit.network.learned,
+            "loss": float(fit.history.loss.min()),
+            "seconds": seconds,
+        }
+        if name == "flip_flop":
+            more, run, points = memory(fit)
+            row |= more
+            write_netcdf(points, args.out / f"fixed_points-{seed}.nc")
             if seed == 0:
-                _save(plot.answers(fit.run(task.trials(4, seed=1000))), args.out / f"{name}.png")
-            for key, value in row.items():
-                values[key][seed, k] = value
-    scores = dataset(
-        {name: Labelled(("seed", "task"), values[name], *about) for name, about in _SCORES.items()},
-        {
-            "seed": Labelled("seed", np.arange(args.seeds), "1", "seed of the weights"),
-            "task": Labelled("task", args.tasks, "1", "task"),
-        },
-        title="cognitive tasks by biases alone",
-        config={"command": command, "units": args.units, "trials": args.trials, "bits": args.bits},
-    )
-    write_netcdf(scores, args.out / "remember.nc")
-    text = table(scores, command)
+                save(plot.answers(run.isel(time=slice(0, 200))), args.out / "memories.png")
+        if seed == 0:
+            save(plot.answers(fit.run(task.trials(4, seed=1000))), args.out / f"{name}.png")
+        rows[seed, name] = scores(dict.fromkeys(_SCORES, np.nan) | row, _SCORES)
+    config = {"command": args.command, "units": args.units, "trials": args.trials, "bits": args.bits}
+    found = gather(rows, ("seed", "task"), title="cognitive tasks by biases alone", config=config)
+    write_netcdf(found, args.out / "remember.nc")
+    text = table(found, args.command)
     (args.out / "remember.md").write_text(text)
     print(text)
     return 0
-
-
-def _save(axes: object, path: Path) -> None:
-    figure = np.ravel(axes)[0].figure
-    figure.savefig(path, dpi=160)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
-import torch
 import xarray as xr
-from tqdm.auto import tqdm
+from rnnbias.problems.comparison import LEARNERS, compare
 
+from arguments import scores
 from rnnbias import fit_function, theory
-from rnnbias.evaluation.comparison import LEARNERS, compare
+from rnnbias.evaluation import gather
 from rnnbias.problems.regression import FunctionFit
 from systems import functions
-from systems.labels import Labelled, dataset
 
-__all__ = ["COUNTED", "PROVED", "Cell", "Plan", "Row", "gather", "rows"]
+__all__ = ["COUNTED", "PROVED", "TEST", "Cell", "Plan", "gathered", "make"]
 
 #: What is learned at a matched count: the learners of `rnnbias.compare`, and biases of ReLU units.
 COUNTED = (*LEARNERS, "bias (relu)")
@@ -30,7 +27,7 @@ COUNTED = (*LEARNERS, "bias (relu)")
 PROVED = ("construction", "construction's weights, learned")
 _SMALL = (1, 2, 4, 8, 16, 32)  # units of the small networks that the construction may imitate
 _MARGIN = 1.05  # R over gamma
-_TEST = 5000
+TEST = 5000
 
 
 @dataclass(frozen=True)
@@ -72,89 +69,43 @@ class Cell(NamedTuple):
     seed: int
 
 
-class Row(NamedTuple):
-    """What came of a cell: relative error on unseen points, learned numbers, units, seconds, and the promised error."""
-
-    nrmse: float
-    learned: int
-    units: int
-    seconds: float
-    promise: float = np.nan
-
-
-def rows(cells: Sequence[Cell], workers: int) -> dict[Cell, Row]:
-    """Run the cells in `workers` processes; the numbers do not depend on how many."""
-    found = {}
-    with tqdm(total=len(cells), desc="approximating") as bar:
-        for cell, row in _alone(cells) if workers == 1 else _shared(cells, workers):
-            found[cell] = row
-            bar.set_postfix_str(f"{cell.target}, {cell.learner}, {cell.count}: {row.nrmse:.1e}")
-            bar.update()
-    return found
+#: What is measured of a cell: units, meaning.
+SCORES = {
+    "nrmse": ("1", "relative error on unseen points"),
+    "learned": ("1", "learned numbers"),
+    "units": ("1", "hidden units"),
+    "seconds": ("s", "time to learn or construct"),
+    "promise": ("1", "promised bound on the largest error, in standard deviations of the target"),
+}
 
 
-def _alone(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Row]]:
-    _one_thread()
-    for cell in cells:
-        yield cell, _row(cell)
-
-
-def _shared(cells: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Row]]:
-    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
-        waiting = {pool.submit(_row, cell): cell for cell in cells}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
-
-
-def gather(found: dict[Cell, Row], seeds: int) -> xr.Dataset:
-    """The rows as a Dataset over (seed, target, learner, count); NaN where there is none."""
-    axes = {
-        "seed": list(range(seeds)),
-        "target": list(dict.fromkeys(cell.target for cell in sorted(found))),
-        "learner": [name for name in (*COUNTED, *PROVED) if any(cell.learner == name for cell in found)],
-        "count": sorted({cell.count for cell in found}),
-    }
-    shape = tuple(map(len, axes.values()))
-    values = {name: np.full(shape, np.nan) for name in Row._fields}
-    for cell, row in found.items():
-        at = tuple(axes[name].index(getattr(cell, name)) for name in axes)
-        for name, value in row._asdict().items():
-            values[name][at] = value
-    meaning = {
-        "nrmse": ("1", "relative error on unseen points"),
-        "learned": ("1", "learned numbers"),
-        "units": ("1", "hidden units"),
-        "seconds": ("s", "time to learn or construct"),
-        "promise": ("1", "promised bound on the largest error, in standard deviations of the target"),
-    }
-    about = {"seed": 0, "kinds": {name: functions.get(name).kind for name in axes["target"]}}
-    return dataset(
-        {name: Labelled(tuple(axes), values[name], *text) for name, text in meaning.items()},
-        {name: Labelled(name, axis, "1", name) for name, axis in axes.items()},
-        title="error against the count of learned numbers",
-        config=about,
-        references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
-    )
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-def _row(cell: Cell) -> Row:
+def make(cell: Cell) -> xr.Dataset:
+    """Learn or construct, and score."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # tanh never falls silent, as the report says
-        return {PROVED[0]: _constructed, PROVED[1]: _learned_there}.get(cell.learner, _counted)(cell)
+        values = {PROVED[0]: _constructed, PROVED[1]: _learned_there}.get(cell.learner, _counted)(cell)
+    return scores(dict(zip(SCORES, values, strict=True)), SCORES)
 
 
-def _counted(cell: Cell) -> Row:
+def gathered(runs: Mapping[Cell, xr.Dataset]) -> xr.Dataset:
+    """The cells as a Dataset over (seed, target, learner, count); NaN where there is none."""
+    kinds = {cell.target: functions.get(cell.target).kind for cell in runs}
+    found = gather(
+        runs, Cell._fields, title="error against the count of learned numbers", config={"seed": 0, "kinds": kinds},
+        references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
+    )  # fmt: skip
+    known = [name for name in (*COUNTED, *PROVED) if name in found.learner.values]
+    return found.sortby(["target", "count", "seed"]).sel(learner=known).transpose("seed", "target", "learner", "count")
+
+
+def _counted(cell: Cell) -> tuple[float, ...]:
     name, relu = cell.learner.removesuffix(" (relu)"), cell.learner.endswith(" (relu)")
     samples = _samples(cell.count)
     found = compare(
-        cell.target, learned=cell.count, learners=[name], seeds=[cell.seed], samples=samples, test=_TEST,
+        cell.target, learned=cell.count, learners=[name], seeds=[cell.seed], samples=samples, test=TEST,
         activation="relu" if relu else "tanh", progress=False,
     ).isel(seed=0, learner=0)  # fmt: skip
-    return Row(float(found.nrmse), int(found.learned), int(found.units), float(found.seconds))
+    return float(found.nrmse), int(found.learned), int(found.units), float(found.seconds), np.nan
 
 
 def _samples(count: int) -> int:
@@ -199,19 +150,19 @@ def _imitate(fit: FunctionFit, cell: Cell) -> _Built:
 
 
 def _test(cell: Cell) -> xr.Dataset:
-    return functions.get(cell.target).sample(_TEST, seed=cell.seed + 2**30)
+    return functions.get(cell.target).sample(TEST, seed=cell.seed + 2**30)
 
 
-def _constructed(cell: Cell) -> Row:
+def _constructed(cell: Cell) -> tuple[float, ...]:
     _small_networks(cell.target, cell.seed)
     began = time.perf_counter()
     built = _best(cell)
     seconds = time.perf_counter() - began
     network = built.fit.network
-    return Row(float(built.fit.score(_test(cell)).nrmse), network.learned, network.units, seconds, built.promise)
+    return float(built.fit.score(_test(cell)).nrmse), network.learned, network.units, seconds, built.promise
 
 
-def _learned_there(cell: Cell) -> Row:
+def _learned_there(cell: Cell) -> tuple[float, ...]:
     """Biases learned over the weights that the construction uses at this width."""
     built = _best(cell)
     fit = fit_function(
@@ -219,4 +170,4 @@ def _learned_there(cell: Cell) -> Row:
         samples=_samples(cell.count), seed=cell.seed, progress=False,
     )  # fmt: skip
     seconds = float(fit.history.seconds[-1])
-    return Row(float(fit.score(_test(cell)).nrmse), fit.network.learned, fit.network.units, seconds)
+    return float(fit.score(_test(cell)).nrmse), fit.network.learned, fit.network.units, seconds, np.nan

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from approximation.cells import PROVED
-from ladder.table import aligned, number
 from systems import labels
+from tables import aligned, number
 
 __all__ = ["write"]
 

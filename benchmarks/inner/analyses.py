@@ -14,6 +14,7 @@ from torch import nn
 
 import systems
 from rnnbias import analysis, fit_system, metrics
+from rnnbias.evaluation import forecast_windows
 from rnnbias.networks import parameters
 from rnnbias.problems.forecasting import SystemFit
 from systems import maps
@@ -77,20 +78,13 @@ class Lorenz:
     @cached_property
     def free(self) -> xr.DataArray:
         """Free runs of the truth and of the network, (learner, trial, time, state), the transient dropped."""
-        truth = self.runs[:, _CONTEXT + SETTLE :]
-        own = self.fit.forecast(self.runs[:, :_CONTEXT], SETTLE + self.size.run_samples).forecast[:, SETTLE:]
-        both = np.stack([truth.values, own.values])
-        times = np.arange(both.shape[2]) * self.system.dt
-        return xr.DataArray(
-            both,
-            {
-                "learner": ["truth", "network"],
-                "time": ("time", times, {"units": self.runs.time.attrs["units"], "long_name": "time"}),
-                "state": self.runs.state.values,
-            },
-            ("learner", "trial", "time", "state"),
-            attrs={"units": "1"},
-        )
+        size, dt = self.size, self.system.dt
+        made = forecast_windows(
+            self.fit, self.runs, windows=size.runs, context=_CONTEXT, steps=SETTLE + size.run_samples
+        ).isel(time=slice(SETTLE, None))
+        both = xr.concat([made.truth, made.forecast], "learner", combine_attrs="drop_conflicts")
+        times = ("time", np.arange(size.run_samples) * dt, made.time.attrs)
+        return both.assign_coords(learner=["truth", "network"], time=times).drop_vars(["trial", "state_units"])
 
     @cached_property
     def fixed(self) -> xr.Dataset:
@@ -131,7 +125,7 @@ def fixed_points(lorenz: Lorenz) -> xr.Dataset:
     found = analysis.fixed_points(step, states, lorenz.system.dt, starts=size.starts, slow=0.0)
     seen = found.isel(state=slice(fit.network.units, None)).assign_coords(state=list(lorenz.system.states))
     for name in ("position", "start"):
-        seen[name] = seen[name] * fit.frame.scale + fit.frame.mean
+        seen[name] = seen[name] * fit.frame.states.scale + fit.frame.states.mean
         seen[name].attrs = {"units": "1", "long_name": f"{name} in the data's own state"}
     return seen.isel(mode=slice(0, 6)).assign_coords(learner=("point", ["network"] * found.sizes["point"]))
 
@@ -154,7 +148,7 @@ def spectra(lorenz: Lorenz) -> xr.Dataset:
 def distances(lorenz: Lorenz) -> xr.Dataset:
     """D_stsp over all runs together and the mean D_H of single ones, of the network and of two halves of the truth."""
     fit = lorenz.fit
-    scale = xr.DataArray(fit.frame.scale, {"state": list(fit.recording.states)}, "state")
+    scale = xr.DataArray(fit.frame.states.scale, {"state": list(fit.recording.states)}, "state")
     truth, network = (lorenz.free.sel(learner=name, drop=True) for name in ("truth", "network"))
     floor = analysis.floors(truth, scale).mean("trial", keep_attrs=True)
     floor["state_space_divergence"] = analysis.floors(_joined(truth), scale).state_space_divergence
@@ -200,7 +194,7 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
     moves (its standard deviation in time, over that of the data)."""
     fit, dt = lorenz.fit, lorenz.system.dt
     contexts = lorenz.contexts[:20]
-    scale, steps = fit.frame.scale, lorenz.size.mixture_steps
+    scale, steps = fit.frame.states.scale, lorenz.size.mixture_steps
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         step, state = _swapped(fit, network).free_map(contexts)

@@ -3,7 +3,6 @@
 data        what all rows share: the protocol, and the trials of a system
 learners    who learns: floors, baselines, networks, ceilings
 scores      what a row says of a learner
-rows        rows as files, so that a killed run goes on
+rows        a row, and all rows as one Dataset
 report      the table and the figures of a run
-table       tables that line up as plain text too
 """

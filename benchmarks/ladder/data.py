@@ -8,7 +8,9 @@ from functools import cached_property
 import xarray as xr
 
 import systems
-from rnnbias.datasets.recordings import simulate
+from rnnbias.datasets.recordings import Recording, read, simulate
+from rnnbias.datasets.standardiser import Standardiser
+from rnnbias.evaluation import Forecaster, forecast_windows
 from systems import System
 
 __all__ = ["Protocol", "Task"]
@@ -47,7 +49,7 @@ class Protocol:
 
 
 class Task:
-    """A system and its data: one training trial, windows to forecast, and free runs of the truth."""
+    """A system and its data: training trials, windows to forecast, and free runs of the truth."""
 
     def __init__(self, name: str, protocol: Protocol) -> None:
         self.name, self.protocol = name, protocol
@@ -56,16 +58,9 @@ class Task:
         self.cyclic = self.system.lyapunov is None and self.system.period is not None
 
     @property
-    def unit(self) -> tuple[float, str]:
-        """What valid times are counted in: Lyapunov times, periods or, where neither is known, time units."""
-        if self.system.lyapunov:
-            return 1 / self.system.lyapunov, "Lyapunov times"
-        return (self.system.period, "periods") if self.system.period else (1.0, "time units")
-
-    @property
     def steps(self) -> int:
         """Samples that a window forecasts."""
-        return round(self.protocol.reach * self.unit[0] / self.dt)
+        return round(self.protocol.reach * self.recording.unit / self.dt)
 
     @property
     def settle(self) -> int:
@@ -85,27 +80,33 @@ class Task:
         return simulate(self.system, samples=self.protocol.samples, seed=_TRAIN)
 
     @cached_property
+    def recording(self) -> Recording:
+        """The training data, as every learner reads them."""
+        return read(self.train)
+
+    @cached_property
+    def standardiser(self) -> Standardiser:
+        """Mean and standard deviation of all training data: the ruler of every row."""
+        return Standardiser.of(self.recording.values)
+
+    @cached_property
     def windows(self) -> xr.DataArray:
         """Independent trials: context and what follows."""
-        return self._simulate(self.protocol.windows, self.context + self.steps, _TEST).trajectory.rename(trial="window")
+        return self._simulate(self.protocol.windows, self.context + self.steps, _TEST)
 
     @cached_property
     def free(self) -> xr.DataArray:
         """Long trials: the first half are the truth of the free runs, the others an independent one."""
-        return self._simulate(
-            2 * self.protocol.runs, self.context + self.settle + self.protocol.run_steps, _FREE
-        ).trajectory
+        return self._simulate(2 * self.protocol.runs, self.context + self.settle + self.protocol.run_steps, _FREE)
 
-    @cached_property
-    def mean(self) -> xr.DataArray:
-        """Training mean of each state."""
-        return self.train.trajectory.mean(("trial", "time"))
+    def forecast(self, model: Forecaster, trials: xr.DataArray) -> xr.Dataset:
+        """Forecasts of whole trials after their context; see `forecast_windows`."""
+        count, samples = trials.sizes["trial"], trials.sizes["time"] - self.context
+        made = forecast_windows(model, trials, windows=count, context=self.context, steps=samples)
+        return made.assign(
+            mean=made["mean"].copy(data=self.standardiser.mean), scale=made.scale.copy(data=self.standardiser.scale)
+        )
 
-    @cached_property
-    def scale(self) -> xr.DataArray:
-        """Training standard deviation of each state."""
-        return self.train.trajectory.std(("trial", "time"))
-
-    def _simulate(self, trials: int, samples: int, seed: int) -> xr.Dataset:
+    def _simulate(self, trials: int, samples: int, seed: int) -> xr.DataArray:
         start = self.system.starts(trials, seed) if self.cyclic else None
-        return self.system.simulate(trials=trials, duration=samples * self.dt, seed=seed, start=start)
+        return self.system.simulate(trials=trials, duration=samples * self.dt, seed=seed, start=start).trajectory

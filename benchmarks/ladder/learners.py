@@ -7,28 +7,36 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+import xarray as xr
 
 from ladder.data import Protocol, Task
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, SystemFit, fit_system
-from rnnbias.datasets.recordings import hides_states
-from rnnbias.evaluation.baselines import NVAR, Baseline, LinearAutoregression, Persistence, least_squares
+from rnnbias.datasets.recordings import Recording, hides_states
+from rnnbias.datasets.standardiser import Standardiser
+from rnnbias.evaluation import NVAR, Forecaster, LinearAutoregression, Persistence
+from rnnbias.evaluation.baselines import Baseline, least_squares
+from rnnbias.evaluation.forecasters import label
 from systems import checks
 
-__all__ = ["LEARNERS", "Learner", "Model", "Twin", "ladder"]
+__all__ = ["LEARNERS", "Learner", "Twin", "ladder"]
 
 
-class Model(NamedTuple):
-    """What a learner learned, as functions of a context (trial, time, state)."""
+@dataclass(frozen=True)
+class Known:
+    """A forecaster that learned nothing: `ahead` gives the values that follow a context (trial, time, state)."""
 
-    learned: int
-    units: int
-    forecast: Callable[[np.ndarray, int], np.ndarray]
-    free_map: Callable[[np.ndarray], tuple[Callable[[Tensor], Tensor], Tensor]] | None = None
+    recording: Recording
+    standardiser: Standardiser
+    ahead: Callable[[np.ndarray, int], np.ndarray]
+    learned: int = 0
+
+    def forecast(self, context: xr.DataArray, steps: int) -> xr.Dataset:
+        """See `Forecaster.forecast`."""
+        times = np.arange(1, steps + 1) * self.recording.dt
+        return label(self.recording, times, title="truth", config={}, forecast=self.ahead(context.values, steps))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +53,12 @@ class Learner(ABC):
     free: bool = True
 
     @abstractmethod
-    def fit(self, task: Task, seed: int) -> Model:
+    def fit(self, task: Task, seed: int) -> Forecaster:
         """Learn the task."""
+
+    def learned(self, model: Forecaster) -> int:
+        """How many numbers it learned."""
+        return model.learned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +67,10 @@ class Twin(Learner):
 
     windows: int | None = 0
 
-    def fit(self, task: Task, seed: int) -> Model:
+    def fit(self, task: Task, seed: int) -> Known:
         """Learn nothing: "forecast" other trials."""
-
-        def forecast(context: np.ndarray, steps: int) -> np.ndarray:
-            first = task.context
-            return task.free[task.protocol.runs :, first : first + steps].values
-
-        return Model(0, 0, forecast)
+        others = task.free[task.protocol.runs :, task.context :].values
+        return Known(task.recording, task.standardiser, lambda context, steps: others[:, :steps])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +80,16 @@ class Restart(Learner):
     method: str
     free: bool = False
 
-    def fit(self, task: Task, seed: int) -> Model:
+    def fit(self, task: Task, seed: int) -> Known:
         """Learn nothing: integrate."""
         checks.choice(f"solver of {task.name}", self.method, task.system.methods)
 
-        def forecast(context: np.ndarray, steps: int) -> np.ndarray:
+        def ahead(context: np.ndarray, steps: int) -> np.ndarray:
             times = (context.shape[1] - 1 + np.arange(steps + 1)) * task.dt
             options = {"method": self.method, "rtol": 1e-3, "atol": 1e-6}
             return task.system.solve(context[:, -1], times, **options)[:, 1:]
 
-        return Model(0, 0, forecast)
+        return Known(task.recording, task.standardiser, ahead)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +98,9 @@ class Classic(Learner):
 
     baseline: Baseline
 
-    def fit(self, task: Task, seed: int) -> Model:
+    def fit(self, task: Task, seed: int) -> Baseline:
         """Fit the baseline to the training trial."""
-        fitted = replace(self.baseline).fit(task.train.trajectory.values)
-        return Model(fitted.learned, 0, fitted.forecast, fitted.free_map)
+        return replace(self.baseline).fit(task.train)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +115,7 @@ class Network(Learner):
     holdout: float = 0.1
     seeded: bool = True
 
-    def fit(self, task: Task, seed: int) -> Model:
+    def fit(self, task: Task, seed: int) -> SystemFit:
         """Fit the network to the training trial."""
         fit = fit_system(
             task.train,
@@ -122,7 +129,9 @@ class Network(Learner):
             seed=seed,
             progress=sys.stderr.isatty(),
         )
-        return _model(fit)
+        if fit.settings["interrupted"]:  # a row that was cut short is no row
+            raise KeyboardInterrupt
+        return fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +145,7 @@ class Echo(Learner):
     role: str = "baseline"
     seeded: bool = True
 
-    def fit(self, task: Task, seed: int) -> Model:
+    def fit(self, task: Task, seed: int) -> SystemFit:
         """Fit the readout, and then once more together with its intercept, on all training samples."""
         fit = fit_system(
             task.train,
@@ -149,7 +158,7 @@ class Echo(Learner):
             seed=seed,
             progress=False,
         )
-        standard = fit.frame.standardise(task.train.trajectory.values, fit.network.start)
+        standard = fit.frame.states.transform(task.train.trajectory.values, fit.network.start)
         washout = min(self.washout, task.context, standard.shape[1] // 3)
         then = standard[:, washout + 1 :].flatten(0, 1)
         with torch.no_grad():
@@ -157,18 +166,11 @@ class Echo(Learner):
             middle, level = rates.mean(0), then.mean(0)
             fit.network.readout.copy_(least_squares(rates - middle, then - level, self.ridge).T)
             intercept = level - fit.network.readout @ middle
-        model = _model(replace(fit, frame=fit.frame._replace(step_mean=intercept.numpy())))
-        return model._replace(learned=model.learned + len(intercept))
+        return replace(fit, frame=fit.frame._replace(step_mean=intercept.numpy()))
 
-
-def _model(fit: SystemFit) -> Model:
-    if fit.settings["interrupted"]:  # a row that was cut short is no row
-        raise KeyboardInterrupt
-
-    def forecast(context: np.ndarray, steps: int) -> np.ndarray:
-        return fit.forecast(context, steps).forecast.values
-
-    return Model(fit.network.learned, fit.network.units, forecast, fit.free_map)
+    def learned(self, model: SystemFit) -> int:
+        """The readout and its intercept."""
+        return model.learned + model.network.outputs
 
 
 def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:

@@ -2,46 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+from arguments import save
 from ladder.data import Protocol
-from ladder.learners import LEARNERS
-from ladder.rows import Key, gather
+from ladder.rows import Key, gathered
 from ladder.scores import MARK
-from ladder.table import aligned, number
 from rnnbias import plot
 from rnnbias.storage.netcdf import write_netcdf
-from systems import labels
+from tables import aligned, number
 
 __all__ = ["draw", "publish", "report"]
 
 _SHOWN = ("nvar", "esn-matched", "bias-adam", "bias")  # in the figure of traces, where they were run
 
 
-def publish(out: Path, rows: dict[Key, xr.Dataset], command: str) -> str:
-    """Write scores, table and figures from the stored rows; returns the table."""
-    scores = gather(rows)
+def publish(out: Path, rows: Mapping[Key, xr.Dataset], protocol: Protocol, command: str) -> str:
+    """Write scores, table and figures from the finished rows; returns the table."""
+    scores = gathered(rows, protocol)
     write_netcdf(scores, out / "forecast.nc")
-    text = report(scores, command)
+    text = report(scores, protocol, command)
     (out / "forecast.md").write_text(text)
     for name in scores.system.values:
         ending = f"-{name.replace(':', '-')}" if scores.sizes["system"] > 1 else ""
         mine = {key.learner: row for key, row in rows.items() if key.system == name and key.seed == scores.seed[0]}
         for figure, axes in draw(scores.sel(system=name), mine):
-            np.ravel(axes)[0].figure.savefig(out / f"{figure}{ending}.png", dpi=160)
-            plt.close(np.ravel(axes)[0].figure)
+            save(axes, out / f"{figure}{ending}.png")
     return text
 
 
 def draw(scores: xr.Dataset, rows: dict[str, xr.Dataset]) -> Iterator[tuple[str, object]]:
     """Draw the figures of one system, as far as its rows allow."""
-    ordered = {name: rows[name] for name in LEARNERS if name in rows}
-    forecast = {name: row for name, row in ordered.items() if "trace" in row}
+    forecast = {name: row for name, row in rows.items() if "trace" in row}
     chosen = [name for name in _SHOWN if name in forecast] or list(forecast)[:4]
     if chosen:
         pick = [forecast[name] for name in chosen]
@@ -56,7 +52,7 @@ def draw(scores: xr.Dataset, rows: dict[str, xr.Dataset]) -> Iterator[tuple[str,
         marked = scores.sel(threshold=MARK)
         marked.valid_time.attrs["units"] = str(scores.unit.values)
         yield "valid_time", plot.valid_time(marked)
-    free = {name: row.orbit for name, row in ordered.items() if "orbit" in row and name != "truth"}
+    free = {name: row.orbit for name, row in rows.items() if "orbit" in row and name != "truth"}
     if free:
         runs = [next(iter(free.values())).sel(source="truth")]
         runs += [orbit.sel(source="forecast") for orbit in free.values()]
@@ -69,9 +65,8 @@ def _side_by_side(arrays: Sequence[xr.DataArray], names: Sequence[str]) -> xr.Da
     return xr.concat(parts, "learner").assign_coords(learner=list(names))
 
 
-def report(scores: xr.Dataset, command: str) -> str:
+def report(scores: xr.Dataset, protocol: Protocol, command: str) -> str:
     """The table and what one needs to read it."""
-    protocol = Protocol(**labels.config(scores)["protocol"])
     lines = [
         "# Forecasting with learned biases: the ladder",
         "",

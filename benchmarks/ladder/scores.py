@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
 from ladder.data import Task
-from ladder.learners import Learner, Model, Twin
-from rnnbias import metrics
+from ladder.learners import Learner, Twin
+from rnnbias import SystemFit, metrics
+from rnnbias.evaluation import Forecaster, score_attractor, score_windows
 
 __all__ = ["MARK", "SCORES", "SHOWN", "THRESHOLDS", "score"]
 
@@ -45,68 +45,48 @@ SHOWN = {
 }
 
 
-def score(model: Model, learner: Learner, task: Task) -> dict[str, object]:
+def score(model: Forecaster, learner: Learner, task: Task) -> dict[str, object]:
     """Score a model; what does not apply is absent."""
-    found: dict[str, object] = {"learned": model.learned, "units": model.units}
-    count = task.protocol.windows if learner.windows is None else min(learner.windows, task.protocol.windows)
-    if count:
-        found |= _forecast_scores(model, task, count)
+    units = model.network.units if isinstance(model, SystemFit) else 0
+    found: dict[str, object] = {"learned": learner.learned(model), "units": units}
+    if learner.windows != 0:
+        found |= _forecast_scores(model, task, learner.windows)
     if learner.free:
         found |= _free_scores(model, task)
-    if model.free_map and not task.cyclic:
+    if isinstance(learner, Twin):
+        found["exponent"] = task.system.lyapunov or np.nan
+    elif learner.free and not task.cyclic:
         found |= _exponent(model, task)
-    elif isinstance(learner, Twin) and task.system.lyapunov:
-        found["exponent"] = task.system.lyapunov
     return found
 
 
-def _forecast_scores(model: Model, task: Task, count: int) -> dict[str, object]:
-    context, truth = _cut(task.windows[:count], task)
-    forecast = truth.copy(data=model.forecast(context.values, task.steps))
-    unit, unit_name = task.unit
-    valid = metrics.valid_time(forecast, truth, task.scale, unit, THRESHOLDS, units=unit_name)
-    rest = task.protocol.windows - count
-    failed = (valid.valid_time[-1] == 0) | ~np.isfinite(forecast).all(("time", "state"))
-    error = metrics.nrmse(forecast, truth, task.scale, min(unit, task.steps * task.dt))
+def _forecast_scores(model: Forecaster, task: Task, most: int | None) -> dict[str, object]:
+    made = task.forecast(model, task.windows[:most])
+    scores = score_windows(made, THRESHOLDS)
+    failed = (scores.valid_time[-1] == 0) | ~np.isfinite(made.forecast).all(("time", "state"))
+    rest = (0, task.protocol.windows - made.sizes["trial"])
     return {
-        "valid_time": np.pad(valid.valid_time, [(0, 0), (0, rest)], constant_values=np.nan),
-        "nrmse": np.pad(error, (0, rest), constant_values=np.nan),
-        "censored": valid.censored.sum("window").values,
+        "valid_time": np.pad(scores.valid_time, [(0, 0), rest], constant_values=np.nan),
+        "nrmse": np.pad(scores.nrmse, rest, constant_values=np.nan),
+        "censored": scores.censored.sum("trial").values,
         "failed": int(failed.sum()),
-        "trace": np.stack([forecast[0], truth[0]]),
+        "trace": np.stack([made.forecast[0], made.truth[0]]),
     }
 
 
-def _free_scores(model: Model, task: Task) -> dict[str, object]:
-    context, truth = _cut(task.free[: task.protocol.runs], task)
-    truth = truth[:, task.settle :]
-    run = truth.copy(data=model.forecast(context.values, task.settle + truth.sizes["time"])[:, task.settle :])
-    pooled = [x.stack(sample=("trial", "time"), create_index=False) for x in (run, truth)]
-    if truth.sizes["state"] <= 5:
-        strayed = metrics.state_space_divergence(*pooled, task.scale, time="sample")
-    else:
-        strayed = metrics.mixture_divergence(*(x[:, ::5] for x in pooled), task.scale, time="sample")
-    found = {
-        "d_stsp": float(strayed.divergence),
-        "d_h": float(metrics.spectral_distance(run, truth).mean()),
-        "divergence_rate": float(metrics.divergence_rate(run, task.mean, task.scale)),
-        "constant_rate": float(metrics.constant_rate(run, task.scale)),
-        "orbit": np.stack([run[0], truth[0]]),
-    }
+def _free_scores(model: Forecaster, task: Task) -> dict[str, object]:
+    made = task.forecast(model, task.free[: task.protocol.runs]).isel(time=slice(task.settle, None))
+    scores = score_attractor(made)
+    found = {name: scores[name].item() for name in scores} | {"orbit": np.stack([made.forecast[0], made.truth[0]])}
     if task.cyclic:
-        off = metrics.cycle_error(run, truth)
+        off = metrics.cycle_error(made.forecast, made.truth)
         for name in ("period_error", "amplitude_error"):
             found[name] = float(off[name].where(~off.failed, np.inf).max("state").median())
     return found
 
 
-def _cut(trials: xr.DataArray, task: Task) -> tuple[xr.DataArray, xr.DataArray]:
-    """Split trials into the context and what follows."""
-    return trials[:, : task.context], trials[:, task.context :]
-
-
-def _exponent(model: Model, task: Task) -> dict[str, object]:
-    contexts = task.windows[: task.protocol.starts, : task.context].values
+def _exponent(model: Forecaster, task: Task) -> dict[str, object]:
+    contexts = task.windows[: task.protocol.starts, : task.context]
     steps = task.protocol.exponent_steps
     step, start = model.free_map(contexts)
     found = metrics.largest_exponent(step, start, steps, task.dt, transient=steps // 2)

@@ -2,7 +2,7 @@
 
 learners       who learns: biases, masks, readout, everything
 experiments    which rows answer which question
-rows           rows as files, so that a killed run goes on
+rows           a row: one fit and its scores
 speed          an epoch of bias learning beside one of full training in plain PyTorch
 report         the tables and the figures of a run
 """

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from rnnbias import FNN
-from rnnbias.networks import wiring as pairs
-from rnnbias.networks.activations import ACTIVATIONS
+from rnnbias.networks import ACTIVATIONS
 from rnnbias.objectives.classification import CrossEntropy
 from rnnbias.solvers import Monitor, Solver
 from systems import checks
@@ -84,7 +83,7 @@ class NaturalGradient(Solver):
                 factor, total = torch.linalg.cholesky(metric), 0.0
                 for chosen in torch.randperm(len(train), generator=chooser).split(self.batch):
                     with torch.enable_grad():
-                        cost = train.part(chosen).cost(network)
+                        cost = train.subset(chosen).cost(network)
                         gradient = torch.autograd.grad(cost, network.bias)[0]
                     rate = self.rate * (0.01 + 0.99 * (1 + cos(pi * step / (self.epochs * a_pass))) / 2)
                     last = self.momentum * last - rate * torch.cholesky_solve(gradient[:, None], factor)[:, 0]
@@ -97,10 +96,10 @@ class NaturalGradient(Solver):
 def curvature(network: FNN, train: CrossEntropy, trials: Tensor) -> Tensor:
     """M (unit, unit) from these trials."""
     slope = ACTIVATIONS[network.activation].slope
-    readout = pairs.oppose(network.readout, network.fan)
+    readout = network.wiring.oppose(network.readout)
     readout = readout - readout.mean(0)
     together = readout.new_zeros(network.units, network.units)
     for some in train.indices[trials].split(_BLOCK):
-        found = slope(pairs.share(train.drives.of(some), network.fan) + network.biases)
+        found = slope(network.wiring.spread(train.drives.of(some)) + network.biases)
         together.addmm_(found.T, found)
     return together.mul_(readout.T @ readout).div_(2 * len(trials))

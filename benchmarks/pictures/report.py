@@ -8,23 +8,22 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
-from ladder.table import aligned, number
+from arguments import save
 from pictures.learners import LEARNERS, LEVERS
 from pictures.rows import Key
 from rnnbias import analysis, plot
 from rnnbias.storage.netcdf import read_netcdf, write_netcdf
 from systems import labels
 from systems.labels import Labelled, dataset
+from tables import aligned, number
 
-__all__ = ["gather", "publish"]
+__all__ = ["gathered", "publish"]
 
 Rows = Mapping[Key, xr.Dataset]
-_SCALARS = ("accuracy", "held_out_accuracy", "loss", "learned", "seconds")
 
 
-def publish(out: Path, rows: Rows, command: str) -> str:
+def publish(out: Path, rows: Rows, counts: dict[str, object], command: str) -> str:
     """Write scores, tables and figures from the stored rows; returns the tables."""
     sections = {
         "width": (_width, "Accuracy against width"),
@@ -35,7 +34,7 @@ def publish(out: Path, rows: Rows, command: str) -> str:
     }
     lines = ["# Images classified by learned biases", "", f"    {command}", ""]
     if rows:
-        write_netcdf(gather(rows), out / "classify.nc")
+        write_netcdf(gathered(rows, counts), out / "classify.nc")
         machines = "; ".join(sorted({row.attrs["machine"] for row in rows.values()}))
         lines += [f"Made on {machines}; {next(iter(rows.values())).attrs['source']}.", "", *_notes(rows)]
     for name, (write, title) in sections.items():
@@ -51,12 +50,11 @@ def publish(out: Path, rows: Rows, command: str) -> str:
     return text
 
 
-def gather(rows: Rows) -> xr.Dataset:
+def gathered(rows: Rows, counts: dict[str, object]) -> xr.Dataset:
     """The scores of all rows as one Dataset over `row`, NaN where there is none."""
-    some = next(iter(rows.values()))
     variables = {
-        name: Labelled("row", [float(row[name]) if name in row else np.nan for row in rows.values()], *about)
-        for name, about in {
+        name: Labelled("row", [float(row[name]) if name in row else np.nan for row in rows.values()], units, words)
+        for name, (units, words) in {
             "accuracy": ("1", "accuracy on test images"),
             "held_out_accuracy": ("1", "accuracy on held-out training images"),
             "loss": ("1", "cross-entropy on test images"),
@@ -71,7 +69,7 @@ def gather(rows: Rows) -> xr.Dataset:
             "seed": "seed of the weights", "order": "seed of the minibatches",
         }.items()
     }  # fmt: skip
-    config = {"seed": sorted({key.seed for key in rows}), "counts": labels.config(some)["counts"]}
+    config = {"seed": sorted({key.seed for key in rows}), "counts": counts}
     return dataset(variables, coords, title="Image benchmark", config=config)
 
 
@@ -103,11 +101,6 @@ def _unique(rows: Rows, name: str) -> list:
     return list(dict.fromkeys(getattr(key, name) for key in rows))
 
 
-def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=160)
-    plt.close(figure)
-
-
 def _width(rows: Rows, out: Path) -> Iterator[str]:
     widths, seeds = sorted(_unique(rows, "units")), sorted(_unique(rows, "seed"))
     learners = [name for name in LEARNERS if name in _unique(rows, "learner")]
@@ -137,13 +130,13 @@ def _width(rows: Rows, out: Path) -> Iterator[str]:
         plot.accuracy_against(ds, x, ax)
     axes[1].set_ylabel("")
     axes[1].get_legend().remove()
-    _save(figure, out / "width.png")
+    save(figure, out / "width.png")
 
 
 def _levers(rows: Rows, out: Path) -> Iterator[str]:
     key = next(iter(rows))
     usual = float(rows[key._replace(learner="usual")].held_out_accuracy)
-    epochs = labels.config(rows[key])["learner_settings"]["solver"]["epochs"]
+    epochs = rows[key].attrs["epochs"]
     yield (
         f"Accuracy in % on held-out training images of `{key.data}`: {key.units:,} units, {epochs} epochs, one seed; "
         "each line changes one thing of the learner `bias`."
@@ -162,8 +155,7 @@ def _levers(rows: Rows, out: Path) -> Iterator[str]:
 
 def _best(rows: Rows, out: Path) -> Iterator[str]:
     key = next(iter(rows))
-    settings = labels.config(rows[key])["learner_settings"]
-    yield f"The learner `bias` with {key.units:,} units and {settings['solver']['epochs']} epochs; accuracy in %."
+    yield f"The learner `bias` with {key.units:,} units and {rows[key].attrs['epochs']} epochs; accuracy in %."
     yield ""
     cells = []
     for data in _unique(rows, "data"):
@@ -178,7 +170,7 @@ def _best(rows: Rows, out: Path) -> Iterator[str]:
 
 def _mask(rows: Rows, out: Path) -> Iterator[str]:
     key = next(iter(rows))
-    epochs = labels.config(rows[key])["learner_settings"]["solver"]["epochs"]
+    epochs = rows[key].attrs["epochs"]
     yield (
         f"`{key.data}`, {key.units:,} units on the same frozen weights, {epochs} epochs; two orders of the minibatches."
         " Accuracy in %. Units by their rates over the test images: on for some, of variance above 0.1, on for all."
@@ -211,7 +203,7 @@ def _mask(rows: Rows, out: Path) -> Iterator[str]:
     figure, axes = plt.subplots(1, len(pairs), figsize=(3.4 * len(pairs), 3.5), layout="constrained", squeeze=False)
     for ax, pair in zip(axes[0], pairs, strict=True):
         plot.unit_agreement(*(variance.sel(task=name).rename(name.replace("-uniform", "")) for name in pair), ax)
-    _save(figure, out / "mask.png")
+    save(figure, out / "mask.png")
 
 
 def _tasks(rows: Rows, out: Path) -> Iterator[str]:
@@ -284,7 +276,7 @@ def _organisation(name: str, rows: dict[str, xr.Dataset], out: Path) -> Iterator
     plot.task_clusters(found, axes[0])
     plot.bias_correlations(linked, axes[1])
     axes[0].set_title(name, fontsize=10)
-    _save(figure, out / f"tasks-{name}.png")
+    save(figure, out / f"tasks-{name}.png")
     write_netcdf(found.merge(linked, compat="no_conflicts", combine_attrs="override"), out / f"tasks-{name}.nc")
 
 

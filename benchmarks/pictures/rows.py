@@ -1,27 +1,22 @@
-"""Rows as files: each is one fit, its scores and what its units do."""
+"""A row: one fit, its scores and what its units do."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 import xarray as xr
 
+from arguments import machine
 from pictures.learners import Learner
 from rnnbias import ClassFit, analysis
-from rnnbias.storage.netcdf import read_netcdf
-from systems import labels
 from systems.images.base import Images
 from systems.labels import Labelled, dataset
 
-__all__ = ["Key", "Plan", "check_settings", "machine", "make_row", "stored"]
+__all__ = ["Key", "Plan", "make_row"]
 
 
 class Key(NamedTuple):
@@ -34,10 +29,6 @@ class Key(NamedTuple):
     seed: int
     order: int = 0
 
-    def path(self, out: Path) -> Path:
-        """Where the row is stored."""
-        return out / "rows" / f"{'--'.join(map(str, self))}.nc"
-
 
 class Plan(NamedTuple):
     """How a row is made: by which learner, whether its test images count and whether its units are looked at."""
@@ -46,14 +37,13 @@ class Plan(NamedTuple):
     tested: bool = True
     unitwise: bool = False
 
-    def configuration(self, key: Key, counts: dict[str, object]) -> dict[str, object]:
+    def settings(self, key: Key, counts: dict[str, object]) -> dict[str, object]:
         """Everything that the row depends on; `counts` says how many images there are."""
         recipe = self.learner.recipe(784, key.units).to_dict()
-        learner = {**asdict(replace(self.learner, recipe=None)), "recipe": recipe}
-        return {**key._asdict(), "learner_settings": learner, "counts": counts}
+        return {"learner": {**asdict(replace(self.learner, recipe=None)), "recipe": recipe}, "counts": counts}
 
 
-def make_row(key: Key, plan: Plan, data: Images, counts: dict[str, object], progress: bool) -> xr.Dataset:
+def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
     """Fit and score."""
     began = time.perf_counter()
     fit = plan.learner.fit(data, key.units, key.seed, progress, key.order)
@@ -77,9 +67,9 @@ def make_row(key: Key, plan: Plan, data: Images, counts: dict[str, object], prog
     if plan.unitwise:
         variables |= _units(fit, data)
     share = np.unique(data.test_labels, return_counts=True)[1] / len(data.test)
-    row = dataset(variables, {}, title=f"{key.learner} on {key.data}", config=plan.configuration(key, counts))
+    row = dataset(variables, {}, title=f"{key.learner} on {key.data}", config=key._asdict())
     return row.assign_attrs(
-        about=plan.learner.about, note=data.note, machine=machine(),
+        about=plan.learner.about, epochs=plan.learner.solver.epochs, note=data.note, machine=machine(),
         recipe=json.dumps(fit.network.recipe.to_dict()), drives=fit.settings["drives"],
         chance=float(share.max()), images=f"{fit.settings['images']} to {len(data.test)}",
     )  # fmt: skip
@@ -95,36 +85,3 @@ def _units(fit: ClassFit, data: Images) -> dict[str, Labelled]:
         out["brightness"] = Labelled("input", fit.scale.mean, "1", "mean brightness")
         out["size"] = Labelled((), fit.scale.size, "1", "size of the brightness")
     return out
-
-
-def machine() -> str:
-    """Cores and torch of this machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, torch {torch.__version__} with {torch.get_num_threads()} threads"
-
-
-def stored(out: Path) -> dict[Key, xr.Dataset]:
-    """Read the finished rows."""
-    rows = {}
-    for path in sorted((out / "rows").glob("*.nc")):
-        try:
-            row = read_netcdf(path)
-            about = labels.config(row)
-            rows[Key(*(about[name] for name in Key._fields))] = row
-        except (OSError, KeyError, ValueError) as error:
-            raise ValueError(f"{path} is not a row of this benchmark: use another --out") from error
-    return rows
-
-
-def check_settings(rows: dict[Key, xr.Dataset], planned: Iterable[tuple[Key, Plan]], counts: dict[str, object]) -> None:
-    """Refuse to go on from rows that were made with other settings."""
-    for key, plan in planned:
-        if key not in rows:
-            continue
-        have, wanted = labels.config(rows[key]), json.loads(json.dumps(plan.configuration(key, counts)))
-        if have != wanted:
-            changed = [name for name in wanted if have.get(name) != wanted[name]]
-            raise ValueError(
-                f"--resume needs the settings of the stored rows, but {' '.join(map(str, key))} had another "
-                f"{', '.join(changed)}: use another --out or start afresh"
-            )

@@ -12,8 +12,8 @@ import xarray as xr
 from torch import nn
 from tqdm.auto import tqdm
 
+from arguments import machine
 from pictures.learners import LEARNERS
-from pictures.rows import machine
 from rnnbias import FNN
 from rnnbias.objectives.classification import CrossEntropy
 from rnnbias.objectives.first_layer import Drives
@@ -100,7 +100,7 @@ def _ours(inputs: torch.Tensor, labels: torch.Tensor, units: int, classes: int, 
     def epoch() -> None:
         for chosen in torch.randperm(len(inputs)).split(_BATCH):
             optimiser.zero_grad()
-            examples.part(chosen).cost(network).backward()
+            examples.subset(chosen).cost(network).backward()
             optimiser.step()
 
     return epoch

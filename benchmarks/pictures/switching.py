@@ -12,7 +12,6 @@ import xarray as xr
 from rnnbias import FNN, Bank, Recipe
 from rnnbias.objectives.classification import Classes
 from rnnbias.problems.classification import Scale
-from systems import labels
 from systems.images.base import Images
 from systems.labels import Labelled, dataset
 
@@ -25,10 +24,9 @@ def switch(rows: Mapping[str, xr.Dataset], data: Mapping[str, Images]) -> xr.Dat
     Returns the bank's biases (task, unit) with `accuracy` (visit, task): tasks in order, then in the reverse order.
     """
     some, first = next(iter(rows.values())), next(iter(data.values()))
-    about = labels.config(some)
     recipe = Recipe(**json.loads(some.attrs["recipe"]))
     inputs = first.shape[0] * first.shape[1]
-    network = FNN(about["units"], inputs, len(first.classes), recipe=recipe, dtype=torch.float32)
+    network = FNN(some.sizes["unit"], inputs, len(first.classes), recipe=recipe, dtype=torch.float32)
     bank = Bank(network)
     for task, row in rows.items():
         with torch.no_grad():

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rnnbias import Adam, ReachFit, fit_reach
-from rnnbias.metrics.reaching import kinematics
+from rnnbias.metrics import reaching
 from rnnbias.objectives.reaching import Reaches
 from rnnbias.problems.reaching import FIRST_ORDER, SECOND_ORDER
 from rnnbias.solvers import Solver
@@ -114,7 +114,7 @@ def score(fit: ReachFit, protocol: Protocol) -> dict[str, float]:
     history = fit.history
     there = np.flatnonzero(history.loss.values <= GOAL)
     first = {name: float(history[name][there[0]]) if len(there) else np.nan for name in ("iteration", "seconds")}
-    moved = kinematics(fit.reach(protocol.unseen))
+    moved = reaching.score(fit.reach(protocol.unseen))
     unseen = Session(fit.task, fit.plant, fit.task.unseen(protocol.unseen), like=fit.network.start)
     best = int(history.held_out_loss.values.argmin())
     return {
@@ -125,10 +125,10 @@ def score(fit: ReachFit, protocol: Protocol) -> dict[str, float]:
         "steps": int(history.iteration[-1]),
         "loss": float(history.loss[best]),
         "unseen_loss": Reaches(unseen, fit.loss).loss(fit.network),
-        "error": float(moved.endpoint_error.mean()),
-        "largest_error": float(moved.endpoint_error.max()),
-        "peak_speed": float(moved.peak_speed.mean()),
-        "path_ratio": float(moved.path_ratio.mean()),
+        "error": float(moved.endpoint_error),
+        "largest_error": float(moved.largest_endpoint_error),
+        "peak_speed": float(moved.peak_speed),
+        "path_ratio": float(moved.path_ratio),
     }
 
 
@@ -144,12 +144,12 @@ def adapted(before: ReachFit, load: Load, solver: Solver, *, progress: bool) -> 
     }  # fmt: skip
     found: dict[str, float] = {}
     for moment, reach in moments.items():
-        moved = kinematics(reach)
-        found[f"deviation_{moment}"] = float(moved.lateral_deviation.mean())
-        found[f"deviation_size_{moment}"] = float(abs(moved.lateral_deviation).mean())
-        found[f"angle_{moment}"] = float(moved.initial_angle.mean())
-        found[f"angle_size_{moment}"] = float(abs(moved.initial_angle).mean())
-        found[f"error_{moment}"] = float(moved.endpoint_error.mean())
+        moved = reaching.score(reach)
+        found[f"deviation_{moment}"] = float(moved.lateral_deviation)
+        found[f"deviation_size_{moment}"] = float(moved.lateral_deviation_size)
+        found[f"angle_{moment}"] = float(moved.initial_angle)
+        found[f"angle_size_{moment}"] = float(moved.initial_angle_size)
+        found[f"error_{moment}"] = float(moved.endpoint_error)
     with torch.no_grad():
         start = before.network.biases
         found["bias_change"] = float((after.network.biases - start).square().mean().sqrt())

@@ -12,15 +12,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from matplotlib.figure import Figure
 
-from ladder.table import aligned, number
+from arguments import save, scores
 from reaches.learners import GOAL, SCORES, Protocol
 from rnnbias import ReachFit, plot
+from rnnbias.evaluation import gather
 from rnnbias.storage.netcdf import write_netcdf
-from systems.labels import Labelled, dataset, source
+from systems.labels import source
+from tables import aligned, number
 
 __all__ = ["head", "publish", "publish_adaptation"]
+
+Rows = Mapping[tuple[str, int], dict[str, float]]
 
 _NEW = "#D55E00"
 _FIGURED = 24  # unseen targets in a figure
@@ -38,11 +41,9 @@ def head(title: str, command: str, protocol: Protocol) -> list[str]:
     ]  # fmt: skip
 
 
-def publish(
-    out: Path, protocol: Protocol, scores: Mapping[tuple[str, int], dict[str, float]], first: ReachFit, command: str
-) -> str:
+def publish(out: Path, protocol: Protocol, rows: Rows, first: ReachFit, command: str) -> str:
     """Write `reach.md`, `reach.nc` and the figures; returns the table. `first` is the fit that the figures show."""
-    ds = _gathered(scores, protocol, command)
+    ds = _gathered(rows, SCORES, "learning to reach", protocol, command)
     trained, unseen = first.reach(), first.reach(_FIGURED)
     path = [trained[["position", "velocity"]], unseen[["position", "velocity"]].rename(trial="unseen")]
     path[1] = path[1].drop_vars(["start", "target", "angle"]).rename({n: f"unseen_{n}" for n in path[1].data_vars})
@@ -57,7 +58,7 @@ def publish(
 def publish_adaptation(
     out: Path,
     protocol: Protocol,
-    rows: Mapping[tuple[str, int], dict[str, float]],
+    rows: Rows,
     fits: Mapping[str, tuple[ReachFit, ReachFit]],
     command: str,
 ) -> str:
@@ -76,38 +77,22 @@ def publish_adaptation(
         "",
     ]  # fmt: skip
     (out / "adapt.md").write_text("\n".join(lines))
-    names, seeds = list(dict.fromkeys(name for name, _ in rows)), sorted({seed for _, seed in rows})
-    keys = list(next(iter(rows.values())))
-    values = {key: [[rows[name, seed][key] for seed in seeds] for name in names] for key in keys}
     units = {"deviation": "m", "angle": "degree", "error": "m", "seconds": "s"}
-    ds = dataset(
-        {key: Labelled(("learner", "seed"), v, units.get(key.split("_")[0], "1"), key) for key, v in values.items()},
-        {"learner": Labelled("learner", names, "1", "learner"), "seed": Labelled("seed", seeds, "1", "seed")},
-        title="adaptation of reaches", config=_config(protocol, command),
-    )  # fmt: skip
-    write_netcdf(ds, out / "adapt.nc")
+    about = {key: (units.get(key.split("_")[0], "1"), key) for key in next(iter(rows.values()))}
+    write_netcdf(_gathered(rows, about, "adaptation of reaches", protocol, command), out / "adapt.nc")
     for k, (before, after) in enumerate(fits.values()):
         _draw_adaptation(out / f"adaptation{k + 1 if len(fits) > 1 else ''}.png", list(fits)[k], before, after)
     return "\n".join(lines)
 
 
-def _config(protocol: Protocol, command: str) -> dict[str, object]:
-    return {
+def _gathered(
+    rows: Rows, about: Mapping[str, tuple[str, str]], title: str, protocol: Protocol, command: str
+) -> xr.Dataset:
+    config = {
         "command": command, "task": protocol.task.to_dict(), "plant": protocol.plant.to_dict(), "units": protocol.units,
     }  # fmt: skip
-
-
-def _gathered(scores: Mapping[tuple[str, int], dict[str, float]], protocol: Protocol, command: str) -> xr.Dataset:
-    names, seeds = list(dict.fromkeys(name for name, _ in scores)), sorted({seed for _, seed in scores})
-    return dataset(
-        {
-            key: Labelled(("learner", "seed"), [[scores[n, s][key] for s in seeds] for n in names], *about)
-            for key, about in SCORES.items()
-        },
-        {"learner": Labelled("learner", names, "1", "learner"), "seed": Labelled("seed", seeds, "1", "seed")},
-        title="learning to reach",
-        config=_config(protocol, command),
-    )
+    cells = {key: scores(row, about) for key, row in rows.items()}
+    return gather(cells, ("learner", "seed"), title=title, config=config)
 
 
 def _explained(protocol: Protocol, command: str, ds: xr.Dataset) -> list[str]:
@@ -144,7 +129,7 @@ def _table(ds: xr.Dataset) -> list[str]:
     return aligned(header, cells)
 
 
-def _adaptation_table(rows: Mapping[tuple[str, int], dict[str, float]]) -> list[str]:
+def _adaptation_table(rows: Rows) -> list[str]:
     header = ["learner before the load", "seeds"]
     moments = ("before", "early", "late", "after_effect")
     header += [f"deviation (mm) {m.replace('_', '-')}" for m in moments] + ["fall"]
@@ -175,12 +160,12 @@ def _draw(out: Path, trained: xr.Dataset, unseen: xr.Dataset, history: xr.Datase
     figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.8), layout="constrained", sharex=True, sharey=True)
     plot.hand_paths(trained, axes[0]).set_title("trained targets", fontsize=10)
     plot.hand_paths(unseen, axes[1], _NEW).set_title("unseen targets", fontsize=10)
-    _keep(figure, out / "paths.png")
+    save(figure, out / "paths.png", 130)
     figure, axes = plt.subplots(1, 2, figsize=(7.6, 2.9), layout="constrained", sharey=True)
     plot.speed_profiles(trained, axes[0]).set_title("trained targets", fontsize=10)
     plot.speed_profiles(unseen, axes[1], _NEW).set_title("unseen targets", fontsize=10)
-    _keep(figure, out / "speeds.png")
-    _keep(plot.loss_terms(history).figure, out / "loss.png")
+    save(figure, out / "speeds.png", 130)
+    save(plot.loss_terms(history), out / "loss.png", 130)
 
 
 def _draw_adaptation(path: Path, name: str, before: ReachFit, after: ReachFit) -> None:
@@ -198,9 +183,4 @@ def _draw_adaptation(path: Path, name: str, before: ReachFit, after: ReachFit) -
     ):
         plot.hand_paths(reach, ax).set_title(title, fontsize=10)
     plot.adaptation(after.history, below.subplots(1, 2))
-    _keep(figure, path)
-
-
-def _keep(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    save(figure, path, 130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -16,6 +17,7 @@ from tqdm.auto import tqdm
 
 from rnnbias.storage.netcdf import read_netcdf, write_netcdf
 from systems import checks
+from systems.labels import dataset
 
 __all__ = ["Runs", "gather"]
 
@@ -39,6 +41,8 @@ class Runs(Mapping[Key, xr.Dataset]):
     ------
     ValueError
         Where a file is damaged, or its cell was made with other settings.
+    OSError
+        Where the folder cannot be made or written to.
 
     Examples
     --------
@@ -46,13 +50,15 @@ class Runs(Mapping[Key, xr.Dataset]):
     >>> with TemporaryDirectory() as folder:
     ...     runs = Runs(folder, {("lorenz63", seed): {"units": 20} for seed in range(2)})
     ...     _ = runs.complete(lambda key: xr.Dataset({"error": 0.1 * key[1]}), progress=False)
-    >>> gather(runs, ("system", "seed")).error.values
+    >>> gather(runs, ("system", "seed"), title="a sweep", config={}).error.values
     array([[0. , 0.1]])
     """
 
     def __init__(self, folder: str | Path, cells: Mapping[Key, object], *, resume: bool = False) -> None:
         self.folder, self.cells = Path(folder), cells
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(f"folder must be writable, got {str(folder)!r}")
         self._done: dict[Key, xr.Dataset] = {}
         if resume:
             self._done = {key: self._read(key) for key in cells if self.path(key).exists()}
@@ -106,14 +112,22 @@ class Runs(Mapping[Key, xr.Dataset]):
         return len(self._done)
 
 
-def gather(cells: Mapping[Key, xr.Dataset], dims: Sequence[str]) -> xr.Dataset:
+def gather(
+    cells: Mapping[Key, xr.Dataset],
+    dims: Sequence[str],
+    *,
+    title: str,
+    config: Mapping[str, object],
+    references: str = "",
+) -> xr.Dataset:
     """Lay cells out along one new dimension for each part of their keys.
 
     The labels of a dimension stand in the order in which the keys name them. What no cell has is NaN, or "" where it
-    is text; attributes of a variable are those of the first cell that has it.
+    is text; attributes of a variable are those of the first cell that has it. `title`, `config` and `references` are
+    as in `systems.labels.dataset`.
 
     >>> cells = {("a", 0): xr.Dataset({"error": 0.1}), ("b", 1): xr.Dataset({"error": 0.2})}
-    >>> gather(cells, ("learner", "seed")).error.values
+    >>> gather(cells, ("learner", "seed"), title="two cells", config={}).error.values
     array([[0.1, nan],
            [nan, 0.2]])
     """
@@ -124,14 +138,15 @@ def gather(cells: Mapping[Key, xr.Dataset], dims: Sequence[str]) -> xr.Dataset:
     for key, cell in cells.items():
         place = tuple(axes[dim].index(part) for dim, part in zip(dims, key, strict=True))
         for name, array in cell.data_vars.items():
+            kind, gap = (object, "") if array.dtype.kind in "UO" else (float, np.nan)
             if name not in found:
-                text = array.dtype.kind in "UO"
-                values = np.full((*shape, *array.shape), "" if text else np.nan, dtype=object if text else float)
+                values = np.full((*shape, *array.shape), gap, dtype=kind)
                 found[name] = xr.DataArray(values, dims=(*dims, *array.dims), attrs=array.attrs)
-            found[name].values[place] = array.values
+            found[name].values[place] = array.values.astype(kind)[()]
         coords = {**cell.coords, **coords}
     labels = {dim: xr.DataArray(axis, dims=dim, attrs={"units": "1", "long_name": dim}) for dim, axis in axes.items()}
-    return xr.Dataset(found, {**coords, **labels})
+    about = dataset({}, {}, title=title, config=config, references=references).attrs
+    return xr.Dataset(found, {**coords, **labels}, about)
 
 
 def _shared(make: Callable[[Key], xr.Dataset], keys: Sequence[Key], workers: int) -> Iterator[tuple[Key, xr.Dataset]]:

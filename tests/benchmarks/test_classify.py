@@ -10,8 +10,8 @@ import classify
 from pictures import speed
 from pictures.experiments import Protocol, default_tasks, load, planned
 from pictures.learners import LEARNERS, LEVERS
-from pictures.report import gather
-from pictures.rows import Key, stored
+from pictures.report import gathered
+from pictures.rows import Key
 from rnnbias.storage.netcdf import read_netcdf
 from systems import images, labels
 
@@ -34,19 +34,26 @@ def run(out, *arguments):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Every experiment, without any data folder."""
+def everything(tmp_path_factory):
+    """Every experiment, without any data folder: what it leaves, and its rows, which are not made again."""
     out = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Protocol, "quick", classmethod(lambda cls: TINY))
         patch.delenv(images.FOLDER, raising=False)
         assert run(out, "--seeds", "2") == 0
-    return out
+        args, _ = classify.parse(["--quick", "--out", str(out), "--seeds", "2", "--resume"])
+    assert len(args.runs) == len(args.plans)
+    return out, args.runs
 
 
-@pytest.fixture(scope="module")
-def rows(whole):
-    return stored(whole)
+@pytest.fixture
+def whole(everything):
+    return everything[0]
+
+
+@pytest.fixture
+def rows(everything):
+    return everything[1]
 
 
 def test_a_run_leaves_labelled_rows_tables_and_figures(whole):
@@ -92,16 +99,19 @@ def test_all_tasks_of_a_learner_have_the_same_frozen_weights(rows):
     assert len(mine) == 7 and len({row.attrs["recipe"] for row in mine}) == 1
 
 
-def test_what_is_finished_is_kept_and_the_rest_is_made(whole, tmp_path, monkeypatch):
+def files(out):
+    return {path.name: path.read_bytes() for path in (out / "rows").iterdir()}
+
+
+def test_what_is_finished_is_kept_and_the_rest_is_made(tmp_path, monkeypatch):
     assert run(tmp_path, "--experiments", "best") == 0
-    (row,) = stored(tmp_path)
-    before = row.path(tmp_path).read_bytes()
+    before = files(tmp_path)
     make, made = classify.make_row, []
     monkeypatch.setattr(classify, "make_row", lambda key, *more: made.append(key) or make(key, *more))
     assert run(tmp_path, "--experiments", "best", "mask", "--resume") == 0
-    assert {key.experiment for key in made} == {"mask"} and row.path(tmp_path).read_bytes() == before
+    assert {key.experiment for key in made} == {"mask"} and before.items() < files(tmp_path).items()
     assert run(tmp_path, "--experiments", "best") == 0
-    assert {key.experiment for key in stored(tmp_path)} == {"best"}
+    assert files(tmp_path).keys() == before.keys()
 
 
 def test_rows_of_other_settings_are_not_mixed_in(tmp_path, monkeypatch, capsys):
@@ -109,20 +119,21 @@ def test_rows_of_other_settings_are_not_mixed_in(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Protocol, "quick", classmethod(lambda cls: replace(TINY, train=100)))
     with pytest.raises(SystemExit) as stop:
         run(tmp_path, "--experiments", "best", "--resume")
-    assert stop.value.code == 2 and "had another counts" in capsys.readouterr().err
+    assert stop.value.code == 2 and "other settings (train 120, now 100)" in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path, monkeypatch):
     make = classify.make_row
 
     def interrupted(key, *more):
-        if key.learner == "push-pull":
+        if key.learner == "independent-calm":
             raise KeyboardInterrupt
         return make(key, *more)
 
     monkeypatch.setattr(classify, "make_row", interrupted)
     assert run(tmp_path, "--experiments", "levers") == 130
-    assert len(stored(tmp_path)) == list(LEVERS).index("push-pull")
+    assert len(files(tmp_path)) == list(LEVERS).index("independent-calm")
+    assert "| usual " in (tmp_path / "classify.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -183,6 +194,6 @@ def test_speed_measures_every_way():
 
 
 def test_rows_gathered_say_which_they_are(rows):
-    ds = gather(rows)
+    ds = gathered(rows, TINY.counts)
     again = {tuple(str(ds[name].values[k]) for name in Key._fields) for k in range(ds.sizes["row"])}
     assert again == {tuple(map(str, key)) for key in rows}

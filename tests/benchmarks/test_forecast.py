@@ -131,9 +131,10 @@ def test_a_killed_run_keeps_its_rows_and_resume_makes_the_others(tmp_path, monke
     assert made == ["persistence", "linear", "killed", "nvar"]
     assert scores(tmp_path).sizes["learner"] == 3
     capsys.readouterr()
-    refused(capsys, "windows 4, now 5", "--quick", "--resume", "--windows", "5", "--out", str(tmp_path))
+    again = ["--quick", *chosen, "--resume", "--out", str(tmp_path)]
+    refused(capsys, "windows 4, now 5", *again, "--windows", "5")
     (tmp_path / "rows" / "cosine--linear--0.nc").write_bytes(b"nothing")
-    refused(capsys, "not a row", "--quick", "--resume", "--out", str(tmp_path))
+    refused(capsys, "cosine--linear--0.nc is damaged", *again)
 
 
 def test_each_seed_has_its_weights_and_the_same_settings_give_the_same_scores(tmp_path, undrawn):
@@ -194,7 +195,7 @@ def test_the_echo_state_network_is_reservoirpy_s():
     task = Task("lorenz63", TINY)
     learner = replace(ladder(TINY, 3)["esn"], units=300, ridge=1e-4)
     model = learner.fit(task, seed=4)
-    assert model.learned == 3 * 301
+    assert learner.learned(model) == 3 * 301
 
     net = RNN(300, 3, 3, recipe=replace(learner.recipe, seed=4), learn="readout")
     assert torch.linalg.eigvals(net.recurrent).abs().max() == pytest.approx(0.9, abs=0.06)

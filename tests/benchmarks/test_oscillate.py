@@ -57,7 +57,7 @@ def test_fits_of_other_settings_are_not_gone_on_from(swept, capsys):
     _, arguments = swept
     with pytest.raises(SystemExit) as ended:
         oscillate.main([*arguments, "--states", "y", "--resume"])
-    assert ended.value.code == 2 and "--resume needs the settings of the stored fits" in capsys.readouterr().err
+    assert ended.value.code == 2 and "other settings (states ['x'], now ['y'])" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from rnnbias.evaluation import Runs, gather
+from systems import labels
 
 CELLS = {(name, seed): {"units": 20, "solver": {"rate": 0.1}} for name in ("a", "b:c") for seed in (0, 1)}
 
@@ -10,7 +11,9 @@ CELLS = {(name, seed): {"units": 20, "solver": {"rate": 0.1}} for name in ("a", 
 def make(key):
     name, seed = key
     values = xr.DataArray([seed, seed + 0.5], dims="window", attrs={"units": "s", "long_name": "time"})
-    found = xr.Dataset({"learned": seed + 1, "valid_time": values, "problem": "" if seed else "none"})
+    found = xr.Dataset(
+        {"learned": seed + 1, "valid_time": values, "problem": np.array("" if seed else "none", dtype=object)}
+    )
     return found.assign_attrs(machine=name)
 
 
@@ -75,9 +78,10 @@ def test_damaged_files_are_refused(tmp_path, content):
 
 def test_cells_are_laid_out_over_the_parts_of_their_keys():
     cells = {key: make(key) for key in CELLS if key != ("a", 1)}
-    ds = gather(cells, ("learner", "seed"))
+    ds = gather(cells, ("learner", "seed"), title="four cells", config={"seed": [0, 1]})
     assert ds.valid_time.dims == ("learner", "seed", "window") and list(ds.learner.values) == ["a", "b:c"]
     assert ds.valid_time.attrs == {"units": "s", "long_name": "time"}
     np.testing.assert_array_equal(ds.learned, [[1, np.nan], [1, 2]])
     assert np.isnan(ds.valid_time.sel(learner="a", seed=1)).all()
+    assert ds.attrs["title"] == "four cells" and labels.config(ds) == {"seed": [0, 1]}
     assert ds.problem.values.tolist() == [["none", ""], ["none", ""]]
