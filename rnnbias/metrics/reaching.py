@@ -7,7 +7,6 @@ peak_speed, peak_time   the largest speed of the hand (m/s) and its time after t
 path_ratio              length of the path over the distance from start to target
 success                 whether the hand ends within a radius of the target
 kinematics              all of them
-score                   their means over the trials
 
 Where the sight of the hand is turned or scaled, places are those of the hand as seen. Only what follows the go cue
 counts. Signed numbers are positive to the left of the straight path from start to target.
@@ -24,7 +23,7 @@ from systems.labels import Labelled, config, dataset
 
 __all__ = [
     "endpoint_error", "initial_angle", "kinematics", "lateral_deviation", "path_ratio", "peak_speed", "peak_time",
-    "score", "success",
+    "success",
 ]  # fmt: skip
 
 _FIRST_PART = 0.5  # the first part of a reach ends where the hand first has this fraction of its peak speed
@@ -93,30 +92,6 @@ def kinematics(reach: xr.Dataset, radius: float = 0.01) -> xr.Dataset:
     trial = {"trial": Labelled("trial", reach.trial.values, "1", "trial")}
     ds = dataset(variables, trial, title="kinematics of reaches", config=config(reach))
     return ds.assign_coords({name: reach[name] for name in ("start", "target", "angle")})
-
-
-def score(reach: xr.Dataset, radius: float = 0.01) -> xr.Dataset:
-    """Means over the trials of what `kinematics` measures, under the same names.
-
-    `largest_endpoint_error` is the largest one, and `lateral_deviation_size` and `initial_angle_size` are the means of
-    absolute values, for reaches that turn to either side.
-
-    >>> from rnnbias import fit_reach
-    >>> from systems.tasks.reaching import CentreOut
-    >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)
-    >>> found = score(fit.reach())
-    >>> bool(found.endpoint_error <= found.largest_endpoint_error)
-    True
-    """
-    each = kinematics(reach, radius)
-    found = each.reset_coords(drop=True).mean("trial", keep_attrs=True)
-    for name in ("lateral_deviation", "initial_angle"):
-        found[f"{name}_size"] = (
-            abs(each[name]).mean("trial").assign_attrs(each[name].attrs, long_name=f"size of {name}")
-        )
-    worst = each.endpoint_error.max("trial", keep_attrs=True)
-    found["largest_endpoint_error"] = worst.assign_attrs(long_name="largest end-point error")
-    return found.assign_attrs(each.attrs, title="score of reaches")
 
 
 def _values(reach: xr.Dataset, name: str) -> NDArray:

@@ -77,17 +77,6 @@ def test_what_is_before_the_go_cue_does_not_count():
     xr.testing.assert_allclose(reaching.kinematics(early), reaching.kinematics(late))
 
 
-def test_scores_are_means_over_the_trials():
-    (a, u), (b, v) = minimum_jerk([0.07, 0.0], 20.0), minimum_jerk([0.0, 0.07], -20.0)
-    reach = made(np.concatenate([a, b]), np.concatenate([u, v]), [[0.07, 0.0], [0.0, 0.08]])
-    found, each = reaching.score(reach), reaching.kinematics(reach)
-    for name in each:
-        np.testing.assert_allclose(found[name], each[name].mean(), atol=1e-12)
-    assert found.initial_angle.item() == pytest.approx(0) and found.initial_angle_size.item() == pytest.approx(20)
-    assert found.largest_endpoint_error == each.endpoint_error.max() > found.endpoint_error
-    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in found.values())
-
-
 def test_results_are_labelled_by_trial_and_can_be_kept(tmp_path):
     (a, u), (b, v) = minimum_jerk([0.07, 0.0]), minimum_jerk([0.0, 0.07], 90.0)
     reach = made(np.concatenate([a, b]), np.concatenate([u, v]), [[0.07, 0.0], [0.0, 0.07]])
