@@ -26,7 +26,7 @@ from approximation.report import write
 from arguments import Parser, complete, save
 from rnnbias import plot
 from rnnbias.evaluation import Runs
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks, functions
 
 _TARGETS = ("franke", "weierstrass", "checkerboard")

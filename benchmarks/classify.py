@@ -35,7 +35,7 @@ from pictures.report import publish
 from pictures.rows import Key, Plan, make_row
 from pictures.switching import switch
 from rnnbias.evaluation import Runs
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks, images
 
 

@@ -21,7 +21,7 @@ from arguments import Parser, save
 from inner.analyses import ANALYSES, Lorenz, Size
 from inner.report import draw, report
 from rnnbias import Recipe
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks
 
 

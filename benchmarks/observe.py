@@ -26,7 +26,7 @@ import systems
 from arguments import Parser, save, scores
 from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.evaluation import forecast_windows, gather, score_windows
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks
 
 _LEAD = 27  # steps

@@ -29,7 +29,7 @@ from arguments import Parser, complete, save, scores
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
 from rnnbias.evaluation import Runs, gather
 from rnnbias.problems.placement import placement
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks
 
 _PERIODS = 100

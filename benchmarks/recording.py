@@ -37,7 +37,7 @@ from rnnbias.evaluation import (
     score_windows,
 )
 from rnnbias.evaluation.forecasters import read_like
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks, labels
 from tables import aligned, number
 

@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from arguments import Parser, save, scores
 from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
 from rnnbias.evaluation import gather
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems import checks
 from systems.tasks import cognitive
 

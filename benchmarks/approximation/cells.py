@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from rnnbias.problems.comparison import LEARNERS, compare
 
 from arguments import scores
 from rnnbias import fit_function, theory
 from rnnbias.evaluation import gather
-from rnnbias.problems.regression import FunctionFit
+from rnnbias.problems import LEARNERS, FunctionFit, compare
 from systems import functions
 
 __all__ = ["COUNTED", "PROVED", "TEST", "Cell", "Plan", "gathered", "make"]

@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import xarray as xr
-from rnnbias.problems.comparison import compare
 from tqdm.auto import tqdm
 
 from rnnbias import fit_function, theory
+from rnnbias.problems import compare
 from systems import functions
 from systems.labels import Labelled, dataset
 

@@ -16,7 +16,7 @@ import systems
 from rnnbias import analysis, fit_system, metrics
 from rnnbias.evaluation import forecast_windows
 from rnnbias.networks import parameters
-from rnnbias.problems.forecasting import SystemFit
+from rnnbias.problems import SystemFit
 from systems import maps
 
 __all__ = ["ANALYSES", "SETTLE", "Lorenz", "Size"]

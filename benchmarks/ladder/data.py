@@ -8,8 +8,8 @@ from functools import cached_property
 import xarray as xr
 
 import systems
-from rnnbias.datasets.recordings import Recording, read, simulate
-from rnnbias.datasets.standardiser import Standardiser
+from rnnbias.datasets import Recording, Standardiser
+from rnnbias.datasets.recordings import read, simulate
 from rnnbias.evaluation import Forecaster, forecast_windows
 from systems import System
 

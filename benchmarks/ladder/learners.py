@@ -14,8 +14,8 @@ import xarray as xr
 
 from ladder.data import Protocol, Task
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, SystemFit, fit_system
-from rnnbias.datasets.recordings import Recording, hides_states
-from rnnbias.datasets.standardiser import Standardiser
+from rnnbias.datasets import Recording, Standardiser
+from rnnbias.datasets.recordings import hides_states
 from rnnbias.evaluation import NVAR, Forecaster, LinearAutoregression, Persistence
 from rnnbias.evaluation.baselines import Baseline, least_squares
 from rnnbias.evaluation.forecasters import label

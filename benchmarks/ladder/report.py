@@ -13,7 +13,7 @@ from ladder.data import Protocol
 from ladder.rows import Key, gathered
 from ladder.scores import MARK
 from rnnbias import plot
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from tables import aligned, number
 
 __all__ = ["draw", "publish", "report"]

@@ -10,8 +10,7 @@ from pathlib import Path
 from pictures.learners import LEARNERS, LEVERS, Learner
 from pictures.rows import Key, Plan
 from systems import images
-from systems.images import numerals
-from systems.images.base import Images
+from systems.images import Images, numerals
 
 __all__ = ["EXPERIMENTS", "Protocol", "load", "planned"]
 

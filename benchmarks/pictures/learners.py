@@ -8,7 +8,7 @@ from math import sqrt
 
 from pictures.natural import NaturalGradient
 from rnnbias import Adam, ClassFit, Recipe, fit_classes
-from systems.images.base import Images
+from systems.images import Images
 
 __all__ = ["LEARNERS", "LEVERS", "Learner"]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnbias import FNN
 from rnnbias.networks import ACTIVATIONS
-from rnnbias.objectives.classification import CrossEntropy
+from rnnbias.objectives import CrossEntropy
 from rnnbias.solvers import Monitor, Solver
 from systems import checks
 
@@ -100,6 +100,6 @@ def curvature(network: FNN, train: CrossEntropy, trials: Tensor) -> Tensor:
     readout = readout - readout.mean(0)
     together = readout.new_zeros(network.units, network.units)
     for some in train.indices[trials].split(_BLOCK):
-        found = slope(network.wiring.spread(train.drives.of(some)) + network.biases)
+        found = slope(network.wiring.spread(train.first.drive(some)) + network.biases)
         together.addmm_(found.T, found)
     return together.mul_(readout.T @ readout).div_(2 * len(trials))

@@ -13,7 +13,7 @@ from arguments import save
 from pictures.learners import LEARNERS, LEVERS
 from pictures.rows import Key
 from rnnbias import analysis, plot
-from rnnbias.storage.netcdf import read_netcdf, write_netcdf
+from rnnbias.storage import read_netcdf, write_netcdf
 from systems import labels
 from systems.labels import Labelled, dataset
 from tables import aligned, number

@@ -13,7 +13,7 @@ import xarray as xr
 from arguments import machine
 from pictures.learners import Learner
 from rnnbias import ClassFit, analysis
-from systems.images.base import Images
+from systems.images import Images
 from systems.labels import Labelled, dataset
 
 __all__ = ["Key", "Plan", "make_row"]
@@ -83,5 +83,5 @@ def _units(fit: ClassFit, data: Images) -> dict[str, Labelled]:
     if fit.network.learn == ("bias",):
         out["shift"] = Labelled("number", fit.network.bias.detach().numpy(), "1", "learned numbers")
         out["brightness"] = Labelled("input", fit.scale.mean, "1", "mean brightness")
-        out["size"] = Labelled((), fit.scale.size, "1", "size of the brightness")
+        out["size"] = Labelled((), fit.scale.scale, "1", "size of the brightness")
     return out

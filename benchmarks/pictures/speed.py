@@ -15,10 +15,9 @@ from tqdm.auto import tqdm
 from arguments import machine
 from pictures.learners import LEARNERS
 from rnnbias import FNN
-from rnnbias.objectives.classification import CrossEntropy
-from rnnbias.objectives.first_layer import Drives
-from rnnbias.problems.classification import Scale
-from systems.images.base import Images
+from rnnbias.objectives import CrossEntropy, FirstLayer
+from rnnbias.problems.classification import brightness_scale, network_inputs
+from systems.images import Images
 from systems.labels import Labelled, dataset
 
 __all__ = ["measure"]
@@ -32,9 +31,9 @@ def measure(data: Images, units: int, repeats: int, progress: bool) -> xr.Datase
     Returns `seconds` (way, repeat) and `setup` (way): what is computed once.
     """
     split = data.held_out(max(1, round(len(data.train) / 6)))
-    scale = Scale.of(split.train, "unit")
     like = torch.empty(0, dtype=torch.float32)
-    inputs, labels = scale.inputs(split.train, like), torch.from_numpy(split.train_labels)
+    inputs = network_inputs(split.train, brightness_scale(split.train, "unit"), like)
+    labels = torch.from_numpy(split.train_labels)
     ways = {
         "full": ("all weights, plain PyTorch, float32", _plain(inputs, labels, units, full=True)),
         "full-bf16": ("the same under autocast to bfloat16", _plain(inputs, labels, units, full=True, half=True)),
@@ -94,7 +93,7 @@ def _ours(inputs: torch.Tensor, labels: torch.Tensor, units: int, classes: int, 
     """An epoch as `fit_classes` does it, without the record at its end."""
     recipe = LEARNERS["bias-uniform"].recipe(inputs.shape[1], units)
     network = FNN(units, inputs.shape[1], classes, recipe=recipe, dtype=torch.float32)
-    examples = CrossEntropy(inputs, labels, Drives(inputs, network.layers[0].weight, memory))
+    examples = CrossEntropy(inputs, labels, FirstLayer(inputs, network.layers[0].weight, memory))
     optimiser = torch.optim.Adam(network.parameters(), lr=_RATE)
 
     def epoch() -> None:

@@ -10,9 +10,10 @@ import torch
 import xarray as xr
 
 from rnnbias import FNN, Bank, Recipe
-from rnnbias.objectives.classification import Classes
-from rnnbias.problems.classification import Scale
-from systems.images.base import Images
+from rnnbias.datasets import Standardiser
+from rnnbias.objectives import OneHot
+from rnnbias.problems.classification import network_inputs
+from systems.images import Images
 from systems.labels import Labelled, dataset
 
 __all__ = ["switch"]
@@ -34,9 +35,9 @@ def switch(rows: Mapping[str, xr.Dataset], data: Mapping[str, Images]) -> xr.Dat
         bank.store(task)
 
     def accuracy(task: str) -> float:
-        scale = Scale(rows[task]["brightness"].values, float(rows[task]["size"]))
-        inputs = scale.inputs(data[task].test, network.start)
-        return Classes(inputs, torch.from_numpy(data[task].test_labels)).accuracy(bank.use(task))
+        scale = Standardiser(rows[task]["brightness"].values, rows[task]["size"].values)
+        inputs = network_inputs(data[task].test, scale, network.start)
+        return OneHot(inputs, torch.from_numpy(data[task].test_labels)).accuracy(bank.use(task))
 
     forward = [accuracy(task) for task in rows]
     backward = [accuracy(task) for task in reversed(rows)][::-1]

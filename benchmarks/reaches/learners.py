@@ -10,14 +10,13 @@ import numpy as np
 import torch
 
 from rnnbias import Adam, ReachFit, fit_reach
-from rnnbias.metrics import reaching
-from rnnbias.objectives.reaching import Reaches
+from rnnbias.metrics.reaching import kinematics
 from rnnbias.problems.reaching import FIRST_ORDER, SECOND_ORDER
 from rnnbias.solvers import Solver
 from systems.plants import Plant
 from systems.plants.loads import CurlField, Load, VisuomotorRotation
 from systems.tasks.losses import EFFORT, PATH, Loss
-from systems.tasks.reaching import CentreOut, Session
+from systems.tasks.reaching import CentreOut
 
 __all__ = [
     "GOAL", "LOADS", "NATURAL", "SCORES", "Learner", "Protocol", "adam", "adapted", "affordable", "learners", "score",
@@ -114,21 +113,20 @@ def score(fit: ReachFit, protocol: Protocol) -> dict[str, float]:
     history = fit.history
     there = np.flatnonzero(history.loss.values <= GOAL)
     first = {name: float(history[name][there[0]]) if len(there) else np.nan for name in ("iteration", "seconds")}
-    moved = reaching.score(fit.reach(protocol.unseen))
-    unseen = Session(fit.task, fit.plant, fit.task.unseen(protocol.unseen), like=fit.network.start)
+    unseen = fit.score(protocol.unseen)
     best = int(history.held_out_loss.values.argmin())
     return {
-        "learned": fit.network.learned,
+        "learned": fit.learned,
         "iterations": first["iteration"],
         "seconds": first["seconds"],
         "spent": float(history.seconds[-1]),
         "steps": int(history.iteration[-1]),
         "loss": float(history.loss[best]),
-        "unseen_loss": Reaches(unseen, fit.loss).loss(fit.network),
-        "error": float(moved.endpoint_error),
-        "largest_error": float(moved.largest_endpoint_error),
-        "peak_speed": float(moved.peak_speed),
-        "path_ratio": float(moved.path_ratio),
+        "unseen_loss": float(unseen.loss),
+        "error": float(unseen.endpoint_error.mean()),
+        "largest_error": float(unseen.endpoint_error.max()),
+        "peak_speed": float(unseen.peak_speed.mean()),
+        "path_ratio": float(unseen.path_ratio.mean()),
     }
 
 
@@ -144,12 +142,12 @@ def adapted(before: ReachFit, load: Load, solver: Solver, *, progress: bool) -> 
     }  # fmt: skip
     found: dict[str, float] = {}
     for moment, reach in moments.items():
-        moved = reaching.score(reach)
-        found[f"deviation_{moment}"] = float(moved.lateral_deviation)
-        found[f"deviation_size_{moment}"] = float(moved.lateral_deviation_size)
-        found[f"angle_{moment}"] = float(moved.initial_angle)
-        found[f"angle_size_{moment}"] = float(moved.initial_angle_size)
-        found[f"error_{moment}"] = float(moved.endpoint_error)
+        moved = kinematics(reach)
+        found[f"deviation_{moment}"] = float(moved.lateral_deviation.mean())
+        found[f"deviation_size_{moment}"] = float(abs(moved.lateral_deviation).mean())
+        found[f"angle_{moment}"] = float(moved.initial_angle.mean())
+        found[f"angle_size_{moment}"] = float(abs(moved.initial_angle).mean())
+        found[f"error_{moment}"] = float(moved.endpoint_error.mean())
     with torch.no_grad():
         start = before.network.biases
         found["bias_change"] = float((after.network.biases - start).square().mean().sqrt())

@@ -17,7 +17,7 @@ from arguments import save, scores
 from reaches.learners import GOAL, SCORES, Protocol
 from rnnbias import ReachFit, plot
 from rnnbias.evaluation import gather
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import write_netcdf
 from systems.labels import source
 from tables import aligned, number
 

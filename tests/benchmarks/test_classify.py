@@ -12,7 +12,7 @@ from pictures.experiments import Protocol, default_tasks, load, planned
 from pictures.learners import LEARNERS, LEVERS
 from pictures.report import gathered
 from pictures.rows import Key
-from rnnbias.storage.netcdf import read_netcdf
+from rnnbias.storage import read_netcdf
 from systems import images, labels
 
 pytestmark = pytest.mark.filterwarnings("ignore:no bias silences")

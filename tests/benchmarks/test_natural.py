@@ -5,8 +5,7 @@ import torch
 
 from pictures.natural import NaturalGradient, curvature
 from rnnbias import FNN, Recipe, fit_classes, load
-from rnnbias.objectives.classification import CrossEntropy
-from rnnbias.objectives.first_layer import Drives
+from rnnbias.objectives import CrossEntropy, FirstLayer
 from systems import images
 
 
@@ -20,7 +19,7 @@ def test_the_curvature_is_that_of_the_bound_on_a_softmax(wiring):
     bound = (torch.eye(3, dtype=torch.float64) - 1 / 3) / 2
     wanted = torch.einsum("toi,op,tpj->ij", jacobian, bound, jacobian) / 4
     with torch.no_grad():
-        found = curvature(net, CrossEntropy(inputs, labels, Drives(inputs, net.layers[0].weight, 1e9)), trials)
+        found = curvature(net, CrossEntropy(inputs, labels, FirstLayer(inputs, net.layers[0].weight, 1e9)), trials)
     torch.testing.assert_close(found, wanted)
 
 
