@@ -16,8 +16,9 @@ import torch
 import xarray as xr
 
 from rnnbias.evaluation import Runs
+from systems import checks
 
-__all__ = ["Parser", "complete", "machine", "save", "scores"]
+__all__ = ["Parser", "complete", "even_units", "machine", "save", "scores"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,6 +48,13 @@ def complete(runs: Runs, make: Callable[[tuple], xr.Dataset], title: str, **opti
         print(f"interrupted; finished rows are in {runs.folder}, go on with --resume", file=sys.stderr)
         return 130
     return 0
+
+
+def even_units(units: int, at_least: int = 2) -> int:
+    """Return --units of a network whose units learn in pairs."""
+    if checks.whole("--units", units, at_least=at_least) % 2:
+        raise ValueError(f"--units must be even, because units learn in pairs, got {units}")
+    return units
 
 
 def machine() -> str:

@@ -20,13 +20,12 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser, complete
+from arguments import Parser, complete, even_units
 from ladder.data import Protocol, Task
 from ladder.learners import LEARNERS, ladder
 from ladder.report import publish
 from ladder.rows import Key, make_row
 from ladder.scores import MARK
-from rnnbias import Recipe
 from rnnbias.evaluation import Runs
 from systems import checks
 
@@ -66,7 +65,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         checks.whole("--windows", protocol.windows, at_least=1)
         checks.number("--reach", protocol.reach, above=0, at_most=1000)
         checks.whole("--seeds", args.seeds, at_least=1)
-        Recipe().rows(checks.whole("--units", protocol.units, at_least=8), "--units")
+        even_units(protocol.units, at_least=8)
         args.learners = _twinned([checks.choice("--learners", name, LEARNERS) for name in args.learners])
         args.tasks = {name: Task(name, protocol) for name in dict.fromkeys(args.systems)}
         cells = {key: asdict(protocol) for key in _planned(args, protocol)}

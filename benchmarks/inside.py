@@ -17,10 +17,9 @@ from dataclasses import replace
 
 from tqdm.auto import tqdm
 
-from arguments import Parser, save
+from arguments import Parser, even_units, save
 from inner.analyses import ANALYSES, Lorenz, Size
 from inner.report import draw, report
-from rnnbias import Recipe
 from rnnbias.storage import write_netcdf
 from systems import checks
 
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     size = Size.quick() if args.quick else Size()
     try:
         size = replace(size, units=args.units or size.units, samples=args.samples or size.samples)
-        Recipe().rows(checks.whole("--units", size.units, at_least=2), "--units")
+        even_units(size.units)
         checks.whole("--samples", size.samples, at_least=200)
         checks.seed("--seed", args.seed)
         args.out.mkdir(parents=True, exist_ok=True)

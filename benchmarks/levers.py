@@ -21,7 +21,7 @@ import torch
 from tqdm.auto import tqdm
 
 import systems
-from arguments import Parser, machine
+from arguments import Parser, even_units, machine
 from rnnbias import RNN, Adam, LevenbergMarquardt, Recipe, fit_system
 from rnnbias.networks import bias_jacobian
 from rnnbias.problems.frame import Frame, segments
@@ -189,9 +189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen.quick:
         chosen.units, chosen.samples, chosen.windows = 80, 600, 10
     try:
-        for name, least in (("units", 8), ("samples", 300), ("seeds", 1), ("windows", 1)):
+        even_units(chosen.units, at_least=8)
+        for name, least in (("samples", 300), ("seeds", 1), ("windows", 1)):
             checks.whole(f"--{name}", getattr(chosen, name), at_least=least)
-        Recipe().rows(chosen.units, "--units")
         for name in chosen.only or ():
             checks.choice("--only", name, levers(chosen.units))
         chosen.out.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 import systems
-from arguments import Parser, save, scores
+from arguments import Parser, even_units, save, scores
 from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.evaluation import forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
@@ -178,8 +178,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         for name in ("seeds", "iterations", "steps", "windows"):
             checks.whole(f"--{name}", getattr(args, name), at_least=1)
         checks.whole("--samples", args.samples, at_least=200)
-        if checks.whole("--units", args.units, at_least=8) % 2:
-            raise ValueError(f"--units must be even, because units learn in pairs, got {args.units}")
+        even_units(args.units, at_least=8)
         args.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)

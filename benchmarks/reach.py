@@ -19,12 +19,11 @@ from collections.abc import Sequence
 import torch
 from tqdm.auto import tqdm
 
-from arguments import Parser
+from arguments import Parser, even_units
 from reaches import report
 from reaches.learners import GOAL, LOADS, NATURAL, Learner, Protocol, adam, adapted, affordable, learners, score
 from rnnbias import LevenbergMarquardt, ReachFit
 from rnnbias.networks import trainable_parts
-from rnnbias.problems.reaching import SECOND_ORDER
 from systems import checks, plants
 from systems.tasks.reaching import SEES, CentreOut, Session
 
@@ -64,7 +63,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         if args.adapt is not None:
             checks.choice("--adapt", args.adapt, LOADS)
         checks.whole("--seeds", args.seeds, at_least=1)
-        SECOND_ORDER.rows(checks.whole("--units", args.units, at_least=2), "--units")
+        even_units(args.units)
         task = CentreOut(targets=args.targets, sees=args.sees)
         protocol = Protocol(task, plants.get(args.plant), args.units, steps=20 if args.quick else 400)
         Session(task, protocol.plant)

@@ -24,8 +24,8 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser, save, scores
-from rnnbias import Recipe, SystemFit, fit_system, metrics, plot
+from arguments import Parser, even_units, save, scores
+from rnnbias import SystemFit, fit_system, metrics, plot
 from rnnbias.datasets.recordings import SHORTEST, read
 from rnnbias.evaluation import (
     NVAR,
@@ -250,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         checks.whole("--seeds", args.seeds, at_least=1)
-        Recipe().rows(checks.whole("--units", args.units, at_least=2), "--units")
+        even_units(args.units)
         checks.number("--test", args.test, above=0, at_most=0.9)
         ds = open_recording(args.file, args.variables)
         split(ds, args.dt, args.test)
