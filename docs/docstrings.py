@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
+from pathlib import Path
 
-from griffe import Extension, Function, Object
+from griffe import Attribute, Docstring, Extension, Function, Module, Object
 
 _ITEMS = ("Parameters", "Attributes", "Raises", "Warns")
 _ITEM = re.compile(r"\*{0,2}\w+(, \*{0,2}\w+)*( : .*)?$")
 
 
 class Markdown(Extension):
-    """Rewrites every docstring before it is parsed."""
+    """Rewrites every docstring before it is parsed, and takes the `#:` comments above a constant for one."""
 
     def on_object(self, *, obj: Object, **_: object) -> None:
         """Rewrite the docstring of one module, class, function or attribute."""
         if obj.docstring:
             returns = str(obj.returns) if isinstance(obj, Function) and obj.returns else "object"
             obj.docstring.value = markdown(obj.docstring.value, returns)
+
+    def on_package(self, *, pkg: Module, **_: object) -> None:
+        """Rewrite the docstring of a package, which is no object of another."""
+        self.on_object(obj=pkg)
+
+    def on_attribute(self, *, attr: Attribute, **_: object) -> None:
+        """Read what stands above a constant."""
+        if attr.docstring is None and attr.lineno and isinstance(attr.filepath, Path):
+            above = attr.filepath.read_text(encoding="utf-8").splitlines()[: attr.lineno - 1]
+            comment = list(takewhile(lambda line: line.startswith("#:"), map(str.strip, reversed(above))))
+            if comment:
+                attr.docstring = Docstring("\n".join(line[2:].strip() for line in reversed(comment)), parent=attr)
 
 
 def markdown(text: str, returns: str = "object") -> str:
@@ -34,8 +48,9 @@ def markdown(text: str, returns: str = "object") -> str:
         first, *others = paragraph.split("\n")
         if others and re.fullmatch(r"-{3,}", others[0]):
             section = first
-            if section == "Returns" and not any(line.startswith(" ") for line in others[1:]) and len(first) > 1:
-                paragraph = "\n".join([first, others[0], returns, *(f"    {line}" for line in others[1:])])
+            body = others[1:]
+            if section == "Returns" and not any(line.startswith(" ") for line in body) and " " in "".join(body):
+                paragraph = "\n".join([first, others[0], returns, *(f"    {line}" for line in body)])
             rest.append(paragraph)
         elif first.startswith(">>>") and section != "Examples":
             section = "Examples"
@@ -58,6 +73,6 @@ def _paragraph(text: str) -> str:
         return f"{found[1]}$$\n{found[1]}{' '.join(found[2].split())}\n{found[1]}$$"
     lines = text.splitlines()
     columns = sum(bool(re.match(r"[^\s>].*?\S {2,}\S", line)) for line in lines)
-    if len(lines) > 1 and 2 * columns > len(lines) and not text.startswith(">>>"):
+    if len(lines) > 1 and 2 * columns > len(lines) and not text.startswith((">>>", "```")):
         return f"```text\n{text}\n```"
     return text

@@ -126,14 +126,13 @@ def _gallery() -> str:
 
 def _hang(folder: Path) -> Iterator[str]:
     place, where = folder.relative_to(_REPORT).as_posix(), folder.relative_to(_ROOT).as_posix()
-    report = next(iter(sorted(folder.glob("*.md"))), None)
-    text = report.read_text(encoding="utf-8") if report else ""
+    report = next(iter(sorted(folder.glob("*.md"))), _REPORT / "ladder" / "forecast.md")  # the topmost are the ladder's
+    text = report.read_text(encoding="utf-8")
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     command = re.search(r"^ *`?(python \S.*?)`?$", text, re.MULTILINE)
-    yield f"## {title[1] if title else 'Overview'}{'' if place == '.' else f' ({place})'}"
+    yield f"## {title[1] if title else report.stem}{'' if place == '.' else f' ({place})'}"
     if command:
         yield f"```\n{command[1]}\n```"
     for path in sorted(folder.glob("*.png")):
         yield f"![{path.stem.replace('_', ' ').replace('-', ' ')}]({where}/{path.name})"
-    if report:
-        yield f"[The numbers]({where}/{report.name})"
+    yield f"[The numbers]({report.relative_to(_ROOT).as_posix()})"
