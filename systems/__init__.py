@@ -1,25 +1,19 @@
-"""What is to be imitated or controlled: dynamical systems, and limbs that reach. Nothing here knows of networks.
+"""What is to be imitated, controlled, approximated or told apart. Nothing here knows of networks.
 
-Dynamical systems, each as data: vector field, parameters, units, time scales, reference
-
-    get, available      a system by name; what there is of everything
+    get, available      a dynamical system by name; one line about everything that there is
     System, box         make your own; a rule for its starts
-    chaos               lorenz63, rossler, lorenz96, thomas, halvorsen, chen, aizawa, duffing
-    pendulum            double_pendulum
-    delay               mackey_glass; DelaySystem
-    spatial             kuramoto_sivashinsky; RingSystem
-    oscillators         cosine, stuart_landau, van_der_pol, fitzhugh_nagumo, brusselator
-    curves              lissajous, figure_eight, and outline for curves of your own
-    catalogue           the flows of the dysts package
-    functions           static targets in a room of their own: functions.get, functions.available
-    measure             lyapunov, period: time scales measured, for parameters of your own
 
-Reaching, in metres, seconds and newtons
+flows       Dynamical systems as data: vector field, parameters, units, time scales, reference. Chaos, oscillators, the
+            double pendulum, delays, fields on a ring, closed curves, and the flows of the dysts package
+plants      Limbs that reach, batched and differentiable, in metres, seconds and newtons: a point mass, a two-link arm;
+            loads: what the world does to the hand and to the sight of it
+tasks       What is asked over time. reaching: CentreOut, RandomReach and the Session in which a controller meets a
+            plant; losses: named terms that add and scale; cognitive: flip-flop, interval timing, delayed match
+images      Labelled images: MNIST-format folders, scikit-learn's digits, OpenML, rendered numerals of many scripts
+functions   Static targets: functions of a point in a box, from analytic to discontinuous
 
-    plants              point, arm and other limbs, differentiable: plants.get(name)
-    reaching            CentreOut, RandomReach: tasks; Session: a task on a plant
-    loads               CurlField, VisuomotorRotation and others: what a task does to the hand and the sight of it
-    losses              named terms that add and scale
+`plants`, `plants.loads`, `tasks`, `images` and `functions` each have a `get` and an `available` of their own. Beside
+them, `integrate` and `maps` follow flows and maps, `labels` makes Datasets and `checks` refuses wrong arguments.
 
 >>> import systems
 >>> data = systems.get("lorenz63", rho=35.0).simulate(trials=2, duration=1.0, seed=3)

@@ -36,7 +36,25 @@ def number(
 ) -> float:
     """Return `value` as a finite float within the stated bounds.
 
-    Raises TypeError where it is no real number and ValueError where it is outside the bounds.
+    Parameters
+    ----------
+    name : str
+        What the error calls it.
+    value : object
+        What is checked.
+    above, at_least, at_most, below : float, optional
+        The bounds.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        Where it is no real number.
+    ValueError
+        Where it is not finite or outside the bounds.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
@@ -55,7 +73,24 @@ def number(
 
 
 def whole(name: str, value: object, *, at_least: int = 0, at_most: int | None = None) -> int:
-    """Return `value` as an int within the stated bounds; floats are refused, even whole ones."""
+    """Return `value` as an int within the stated bounds; floats are refused, even whole ones.
+
+    Parameters
+    ----------
+    name, value
+        As in `number`.
+    at_least, at_most : int
+        The bounds; no upper one by default.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `number`.
+    """
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     result = int(value)
@@ -67,12 +102,39 @@ def whole(name: str, value: object, *, at_least: int = 0, at_most: int | None = 
 
 
 def seed(name: str, value: object) -> int:
-    """Return `value` as a seed: a whole number from 0 to 2**31 - 1, so that netCDF can store it."""
+    """Return `value` as a seed: a whole number from 0 to 2**31 - 1, so that netCDF can store it.
+
+    Parameters
+    ----------
+    name, value
+        As in `number`.
+
+    Returns
+    -------
+    int
+    """
     return whole(name, value, at_least=0, at_most=2**31 - 1)
 
 
 def choice(name: str, value: object, options: Iterable[str]) -> str:
-    """Return `value` if it is one of `options`; otherwise raise ValueError with the nearest ones."""
+    """Return `value` if it is one of `options`.
+
+    Parameters
+    ----------
+    name, value
+        As in `number`.
+    options : iterable of str
+        The right values.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        With the options and the nearest of them.
+    """
     options = list(options)
     if isinstance(value, str) and value in options:
         return value
@@ -82,7 +144,21 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
 
 
 def no_file(name: str, value: object) -> None:
-    """Raise ValueError, with how to open it, where `value` is the path of a file: it has a suffix or exists.
+    """Refuse the path of a file where its contents are wanted; a path has a suffix or exists.
+
+    Parameters
+    ----------
+    name, value
+        As in `number`.
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    ValueError
+        Where it is a path, with how to open the file.
 
     >>> no_file("system", "data.csv")
     Traceback (most recent call last):
@@ -95,7 +171,25 @@ def no_file(name: str, value: object) -> None:
 
 
 def call(make: Callable[..., T], settings: Mapping[str, object]) -> T:
-    """Return make(**settings); raise ValueError, with the nearest name, for a setting that it does not take."""
+    """Return make(**settings).
+
+    Parameters
+    ----------
+    make : callable
+        A function or class.
+    settings : mapping
+        Its arguments by name.
+
+    Returns
+    -------
+    object
+        What `make` returns.
+
+    Raises
+    ------
+    ValueError
+        For a setting that it does not take, with the nearest that it does.
+    """
     for key in settings:
         choice(f"parameter of {make.__name__}", key, inspect.signature(make).parameters)
     return make(**settings)
@@ -104,10 +198,29 @@ def call(make: Callable[..., T], settings: Mapping[str, object]) -> T:
 def array(
     name: str, value: ArrayLike, *, ndim: int | None = None, shape: tuple[int | None, ...] | None = None
 ) -> np.ndarray:
-    """Return `value` as a float64 array of finite numbers with the stated shape (None: any length).
+    """Return `value` as a float64 array of finite numbers with the stated shape.
 
-    Raises TypeError for anything that is not numeric (complex numbers included) and ValueError for
-    a wrong shape, NaN or infinity.
+    Parameters
+    ----------
+    name : str
+        What the error calls it.
+    value : array_like
+        What is checked.
+    ndim : int, optional
+        The number of dimensions.
+    shape : tuple, optional
+        The shape; None in it stands for any length.
+
+    Returns
+    -------
+    array of float64
+
+    Raises
+    ------
+    TypeError
+        For anything that is not numeric, complex numbers included.
+    ValueError
+        For a wrong shape, NaN or infinity.
     """
     result = np.asarray(value)
     if result.dtype == bool or not (

@@ -114,10 +114,23 @@ class Function:
         return np.array(self.box)[:, 1]
 
     def sample(self, samples: int, *, seed: int = 0, noise: float = 0.0) -> xr.Dataset:
-        """Draw points of the box and the values there: `x` (trial, input) and `y` (trial, output).
+        """Draw points of the box and the values there.
 
-        The points are a scrambled Sobol sequence (Owen 1998), which leaves no gaps; other seeds scramble it otherwise.
-        `noise` adds Gaussian noise to y, in standard deviations of each output over the sample.
+        The points are a scrambled Sobol sequence (Owen 1998), which leaves no gaps.
+
+        Parameters
+        ----------
+        samples : int
+            How many.
+        seed : int
+            Of the scrambling and the noise.
+        noise : float
+            Gaussian noise on y, in standard deviations of each output over the sample.
+
+        Returns
+        -------
+        xr.Dataset
+            `x` (trial, input) and `y` (trial, output).
         """
         from scipy.stats import qmc
 
@@ -135,7 +148,18 @@ class Function:
         return self.label(x, y, {"seed": seed, "noise": noise})
 
     def grid(self, points: int) -> xr.Dataset:
-        """The values on a regular grid of `points` a side, as `sample` returns them; the last input runs fastest."""
+        """The values on a regular grid, the last input running fastest.
+
+        Parameters
+        ----------
+        points : int
+            On a side.
+
+        Returns
+        -------
+        xr.Dataset
+            As `sample` returns.
+        """
         points = checks.whole("points", points, at_least=2)
         checks.whole("points ** inputs", points ** len(self.box), at_most=_MOST_NUMBERS)
         sides = [np.linspace(low, high, points) for low, high in self.box]
@@ -143,7 +167,21 @@ class Function:
         return self.label(x, self(x), {"seed": 0, "points": points})
 
     def label(self, x: np.ndarray, y: np.ndarray, about: Mapping[str, object]) -> xr.Dataset:
-        """Points and values as a Dataset; `about` joins its configuration."""
+        """Points and values as a Dataset.
+
+        Parameters
+        ----------
+        x : array (sample, input)
+            Points.
+        y : array (sample, output)
+            Values.
+        about : mapping
+            Joins the configuration.
+
+        Returns
+        -------
+        xr.Dataset
+        """
         return dataset(
             {
                 "x": Labelled(("trial", "input"), x, "1", "point"),
@@ -165,6 +203,22 @@ class Function:
 def get(name: str, **parameters: float) -> Function:
     """Return the function of this name, with the given parameters changed.
 
+    Parameters
+    ----------
+    name : str
+        One of `available()`.
+    **parameters : float
+        Those that change.
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or parameter, with the nearest.
+
     >>> get("frank")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: name must be one of 'runge', ... did you mean 'franke'?
@@ -182,7 +236,17 @@ def available() -> dict[str, str]:
 
 
 def runge(sharpness: float = 25.0) -> Function:
-    """Runge's function, 1 / (1 + sharpness x^2) on [-1, 1]."""
+    """Runge's function, 1 / (1 + sharpness x^2) on [-1, 1].
+
+    Parameters
+    ----------
+    sharpness : float
+        Greater than 0.
+
+    Returns
+    -------
+    Function
+    """
     sharpness = checks.number("sharpness", sharpness, above=0)
     return Function(
         name="runge",
@@ -221,7 +285,19 @@ def franke() -> Function:
 
 
 def gaussian(width: float = 0.2, dimension: int = 2) -> Function:
-    """A Gaussian bump exp(-|x|^2 / (2 width^2)) on [-1, 1]^dimension."""
+    """A Gaussian bump exp(-|x|^2 / (2 width^2)) on [-1, 1]^dimension.
+
+    Parameters
+    ----------
+    width : float
+        Greater than 0.
+    dimension : int
+        From 1 to 100.
+
+    Returns
+    -------
+    Function
+    """
     width = checks.number("width", width, above=0)
     dimension = checks.whole("dimension", dimension, at_least=1, at_most=100)
     return Function(
@@ -235,7 +311,17 @@ def gaussian(width: float = 0.2, dimension: int = 2) -> Function:
 
 
 def arm(upper: float = 0.33, fore: float = 0.42) -> Function:
-    """The hand (m) of a planar arm with links `upper` and `fore` (m), from shoulder and elbow angle (rad)."""
+    """The hand (m) of a planar arm, from shoulder and elbow angle (rad).
+
+    Parameters
+    ----------
+    upper, fore : float
+        Lengths of the links (m).
+
+    Returns
+    -------
+    Function
+    """
     upper = checks.number("upper", upper, above=0)
     fore = checks.number("fore", fore, above=0)
 
@@ -276,7 +362,19 @@ def friedman() -> Function:
 
 
 def oscillatory(frequency: float = 6.0, dimension: int = 3) -> Function:
-    """Genz's oscillatory function, cos(frequency (x0 + ... ) / sqrt(dimension)) on [0, 1]^dimension."""
+    """Genz's oscillatory function, cos(frequency (x0 + ... ) / sqrt(dimension)) on [0, 1]^dimension.
+
+    Parameters
+    ----------
+    frequency : float
+        Along the diagonal (rad).
+    dimension : int
+        From 1 to 100.
+
+    Returns
+    -------
+    Function
+    """
     frequency = checks.number("frequency", frequency)
     dimension = checks.whole("dimension", dimension, at_least=1, at_most=100)
     return Function(
@@ -291,7 +389,17 @@ def oscillatory(frequency: float = 6.0, dimension: int = 3) -> Function:
 
 
 def cone(dimension: int = 2) -> Function:
-    """The distance from the centre, |x| on [-1, 1]^dimension: Lipschitz, with a kink at 0."""
+    """The distance from the centre, |x| on [-1, 1]^dimension: Lipschitz, with a kink at 0.
+
+    Parameters
+    ----------
+    dimension : int
+        From 1 to 100.
+
+    Returns
+    -------
+    Function
+    """
     dimension = checks.whole("dimension", dimension, at_least=1, at_most=100)
     return Function(
         name="cone",
@@ -307,6 +415,19 @@ def weierstrass(exponent: float = 0.5, ratio: float = 2.0, terms: int = 12) -> F
     """The first `terms` of Weierstrass's sum of ratio^(-k exponent) cos(pi ratio^k x), k = 0, 1, ..., on [-1, 1].
 
     With all its terms it is continuous and has no derivative anywhere where exponent <= 1 (Hardy 1916).
+
+    Parameters
+    ----------
+    exponent : float
+        Greater than 0, at most 1.
+    ratio : float
+        Of one frequency to the last, greater than 1.
+    terms : int
+        From 1 to 50.
+
+    Returns
+    -------
+    Function
     """
     exponent = checks.number("exponent", exponent, above=0, at_most=1)
     ratio = checks.number("ratio", ratio, above=1)
@@ -337,7 +458,17 @@ def step() -> Function:
 
 
 def checkerboard(fields: int = 4) -> Function:
-    """-1 and 1 on the fields of a board of `fields` x `fields` on the unit square."""
+    """-1 and 1 on the fields of a board of `fields` x `fields` on the unit square.
+
+    Parameters
+    ----------
+    fields : int
+        On a side, from 2 to 1,000.
+
+    Returns
+    -------
+    Function
+    """
     fields = checks.whole("fields", fields, at_least=2, at_most=1000)
     return Function(
         name="checkerboard",

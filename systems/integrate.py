@@ -46,7 +46,19 @@ def _tableau() -> _Tableau:
 
 
 def intervals(times: np.ndarray, label: str) -> Iterator[int]:
-    """Count the intervals of `times`, with a progress bar once they take more than three seconds."""
+    """Count the intervals of `times`, with a progress bar once they take more than three seconds.
+
+    Parameters
+    ----------
+    times : array
+        Increasing times.
+    label : str
+        What the bar says.
+
+    Returns
+    -------
+    iterator of int
+    """
     return tqdm(range(len(times) - 1), desc=label, delay=3, disable=None, leave=False)
 
 
@@ -74,10 +86,32 @@ def _step(field: Field, t: float, x: np.ndarray, h: float, rtol: float, atol: fl
 def dop853(
     field: Field, start: np.ndarray, times: np.ndarray, *, rtol: float, atol: float, label: str = ""
 ) -> np.ndarray:
-    """Integrate with the order-8 pair of Dormand and Prince; returns (trial, time, state).
+    """Integrate with the order-8 pair of Dormand and Prince.
 
     Each sample interval is one step, halved, trial by trial, until the error estimate of Hairer, Norsett
     and Wanner (Solving Ordinary Differential Equations I, section II.5) is below the tolerances.
+
+    Parameters
+    ----------
+    field : callable
+        dx/dt at (t, x), x being (trial, state).
+    start : array (trial, state)
+        At times[0].
+    times : array (time,)
+        Increasing.
+    rtol, atol : float
+        Relative and absolute tolerance of a step.
+    label : str
+        What the progress bar says.
+
+    Returns
+    -------
+    array (trial, time, state)
+
+    Raises
+    ------
+    FloatingPointError
+        Where no step size reaches the tolerance.
     """
     longest = np.full(len(start), np.inf)  # the step that each trial is expected to manage
 
@@ -135,7 +169,17 @@ def rk4_step(field: Callable[[float, State], State], t: float, x: State, h: floa
 
 
 def rk4(field: Field, start: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Integrate with the classical fourth-order method, one step a sample interval."""
+    """Integrate with the classical fourth-order method, one step a sample interval.
+
+    Parameters
+    ----------
+    field, start, times
+        As in `dop853`.
+
+    Returns
+    -------
+    array (trial, time, state)
+    """
     out = np.empty((len(start), len(times), start.shape[1]))
     out[:, 0] = start
     for i in range(len(times) - 1):
@@ -146,7 +190,24 @@ def rk4(field: Field, start: np.ndarray, times: np.ndarray) -> np.ndarray:
 def scipy_method(
     method: str, field: Field, start: np.ndarray, times: np.ndarray, *, rtol: float, atol: float
 ) -> np.ndarray:
-    """Integrate trial by trial with `scipy.integrate.solve_ivp`."""
+    """Integrate trial by trial with `scipy.integrate.solve_ivp`.
+
+    Parameters
+    ----------
+    method : str
+        A method of `solve_ivp`.
+    field, start, times, rtol, atol
+        As in `dop853`.
+
+    Returns
+    -------
+    array (trial, time, state)
+
+    Raises
+    ------
+    FloatingPointError
+        Where the method gives up.
+    """
     from scipy.integrate import solve_ivp
 
     trials = []

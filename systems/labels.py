@@ -51,9 +51,22 @@ def dataset(
 ) -> xr.Dataset:
     """Build a Dataset that carries units, long names, software versions and its whole configuration.
 
-    `config` (plain numbers, strings, lists and dicts, with the seed among them) is stored as one JSON
-    string in `attrs["config"]`, because netCDF attributes hold neither dicts, None nor booleans; read
-    it back with `config(dataset)`.
+    Parameters
+    ----------
+    variables, coords : mapping of str to Labelled
+        By name.
+    title : str
+        One line.
+    config : mapping
+        Plain numbers, strings, lists and dicts, with the seed among them. It is stored as one JSON string in
+        `attrs["config"]`, because netCDF attributes hold neither dicts, None nor booleans; read it back with
+        `config(dataset)`.
+    references : str
+        Where the equations or the data come from.
+
+    Returns
+    -------
+    xr.Dataset
 
     >>> ds = dataset({"speed": Labelled("time", [0.0, 1.0], "m s-1", "hand speed")},
     ...              {"time": Labelled("time", [0.0, 0.1], "s", "time")}, title="demo", config={"seed": 3})
@@ -77,5 +90,15 @@ def dataset(
 
 
 def config(ds: xr.Dataset) -> dict[str, object]:
-    """Return the configuration that `dataset` stamped on `ds`."""
+    """Return the configuration that `dataset` stamped on `ds`.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        As `dataset` makes it.
+
+    Returns
+    -------
+    dict
+    """
     return json.loads(ds.attrs["config"])

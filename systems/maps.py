@@ -36,8 +36,24 @@ class Growth(NamedTuple):
 def prepare(step: Map, start: Tensor | ArrayLike, name: str = "start") -> Tensor:
     """Return `start` as states that `step` maps row by row; refuse anything else.
 
-    A floating-point tensor keeps its type and device, all else becomes float64. Raises TypeError or ValueError where
-    the states are not real, finite and (batch, n), or the map changes their shape or type or mixes the rows.
+    Parameters
+    ----------
+    step : Map
+        The map.
+    start : array or torch.Tensor (batch, n)
+        Where to start.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    torch.Tensor (batch, n)
+        A floating-point tensor keeps its type and device, all else becomes float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where the states are not real, finite and (batch, n), or the map changes their shape or type or mixes the rows.
     """
     tensor = start.detach() if isinstance(start, Tensor) else None
     array = checks.array(name, start if tensor is None else tensor.cpu(), ndim=2)
@@ -60,6 +76,22 @@ def prepare(step: Map, start: Tensor | ArrayLike, name: str = "start") -> Tensor
 def flow(field: Callable[[float, Tensor], Tensor], t: float, dt: float, steps: int, x: Tensor) -> Tensor:
     """Follow dx/dt = field(t, x) from t to t + dt in equal steps of the classical fourth-order Runge-Kutta method.
 
+    Parameters
+    ----------
+    field : callable
+        dx/dt at (t, x), of the shape of x.
+    t, dt : float
+        Start and duration.
+    steps : int
+        How many.
+    x : torch.Tensor
+        The state at t.
+
+    Returns
+    -------
+    torch.Tensor
+        The state at t + dt.
+
     >>> flow(lambda t, x: -x, 0.0, 1.0, 10, torch.ones(1, 1, dtype=torch.float64)).item()  # exp(-1) = 0.367879
     0.3678797744124984
     """
@@ -71,7 +103,21 @@ def flow(field: Callable[[float, Tensor], Tensor], t: float, dt: float, steps: i
 
 @torch.no_grad()
 def orbit(step: Map, start: Tensor, steps: int) -> Tensor:
-    """Iterate the map: (batch, time, n), the start first and `steps` images after it.
+    """Iterate the map.
+
+    Parameters
+    ----------
+    step : Map
+        The map.
+    start : torch.Tensor (batch, n)
+        Where to start.
+    steps : int
+        How often.
+
+    Returns
+    -------
+    torch.Tensor (batch, time, n)
+        The start first and `steps` images after it.
 
     >>> orbit(lambda x: x / 2, torch.ones(1, 1), 2).flatten().tolist()
     [1.0, 0.5, 0.25]
@@ -84,10 +130,24 @@ def orbit(step: Map, start: Tensor, steps: int) -> Tensor:
 
 @torch.enable_grad()
 def push(step: Map, x: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-    """Map states (batch, n) together with tangents (batch, n, count): F(x) and J(x) v.
+    """Map states together with tangents.
 
     J v is the derivative of J^T w by w, times v: two sweeps of reverse-mode differentiation, which take torch a quarter
     of the time of its forward mode on small states.
+
+    Parameters
+    ----------
+    step : Map
+        F.
+    x : torch.Tensor (batch, n)
+        States.
+    tangents : torch.Tensor (batch, n, count)
+        v.
+
+    Returns
+    -------
+    (torch.Tensor, torch.Tensor)
+        F(x) and J(x) v, in the shapes of x and v.
     """
     count = tangents.shape[-1]
     start = x.detach().repeat_interleave(count, 0).requires_grad_()
@@ -102,7 +162,19 @@ def push(step: Map, x: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def jacobian(step: Map, x: Tensor) -> Tensor:
-    """dF_i/dx_j at states (batch, n): (batch, n, n).
+    """The derivatives dF_i/dx_j of a map.
+
+    Parameters
+    ----------
+    step : Map
+        F.
+    x : torch.Tensor (batch, n)
+        States.
+
+    Returns
+    -------
+    torch.Tensor (batch, n, n)
+        dF_i/dx_j.
 
     >>> jacobian(lambda x: x**2, torch.tensor([[1.0, 3.0]])).tolist()
     [[[2.0, 0.0], [0.0, 6.0]]]
@@ -114,7 +186,21 @@ def jacobian(step: Map, x: Tensor) -> Tensor:
 
 
 def frame(x: Tensor, count: int, seed: int) -> Tensor:
-    """Draw an orthonormal frame (batch, n, count) for each state."""
+    """Draw an orthonormal frame for each state.
+
+    Parameters
+    ----------
+    x : torch.Tensor (batch, n)
+        States.
+    count : int
+        Tangents of each.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    torch.Tensor (batch, n, count)
+    """
     normal = torch.randn((*x.shape, count), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return torch.linalg.qr(normal.to(x))[0]
 
@@ -127,6 +213,20 @@ def growth(steps: Iterable[Map], x: Tensor, tangents: Tensor) -> Iterator[Growth
 
     Benettin, Galgani, Giorgilli and Strelcyn 1980, Meccanica 15, 9. A tangent that vanishes is stretched by minus
     infinity and replaced by another.
+
+    Parameters
+    ----------
+    steps : iterable of Map
+        One map after another.
+    x : torch.Tensor (batch, n)
+        States.
+    tangents : torch.Tensor (batch, n, count)
+        An orthonormal frame of each.
+
+    Yields
+    ------
+    Growth
+        After each map.
     """
     for step in steps:
         x, moved = push(step, x, tangents)
@@ -135,6 +235,16 @@ def growth(steps: Iterable[Map], x: Tensor, tangents: Tensor) -> Iterator[Growth
 
 
 def lost(now: Growth) -> np.ndarray:
-    """Which rows (batch,) of an orbit are no longer finite, in state or in tangents."""
+    """Which rows of an orbit are no longer finite, in state or in tangents.
+
+    Parameters
+    ----------
+    now : Growth
+        A step of the orbit.
+
+    Returns
+    -------
+    array of bool (batch,)
+    """
     good = now.states.isfinite().all(1) & now.frame.isfinite().flatten(1).all(1)
     return ~good.cpu().numpy()

@@ -45,6 +45,24 @@ def simulate(
 
     One trial of `samples` + 1 samples on the attractor; or, for a system with a period and no Lyapunov exponent,
     as many in 20 trials from drawn starts, so that the way onto the cycle is learned too.
+
+    Parameters
+    ----------
+    system : System
+        What to simulate.
+    samples : int
+        How many to learn from.
+    dt : float, optional
+        The sampling interval. Default: the system's.
+    seed : int
+        Of the starts.
+    observed : list of str, optional
+        The states to keep. Default: all.
+
+    Returns
+    -------
+    xr.Dataset
+        As `System.simulate` returns.
     """
     dt = system.dt if dt is None else checks.number("dt", dt, above=0)
     if system.lyapunov is None and system.period is not None:
@@ -55,14 +73,36 @@ def simulate(
 
 
 def hides_states(system: System, seen: int) -> bool:
-    """Whether a system has states beside the `seen` ones: those not observed, or the past of a delay system."""
+    """Whether a system has states beside those seen: those not observed, or the past of a delay system.
+
+    Parameters
+    ----------
+    system : System
+        What is observed.
+    seen : int
+        How many states are.
+
+    Returns
+    -------
+    bool
+    """
     return seen < system.size or isinstance(system, DelaySystem)
 
 
 def record(
     system: System, *, samples: int, dt: float | None, seed: int, observed: str | Iterable[str] | None
 ) -> Recording:
-    """Simulate a system and read what it did."""
+    """Simulate a system and read what it did.
+
+    Parameters
+    ----------
+    system, samples, dt, seed, observed
+        As in `simulate`.
+
+    Returns
+    -------
+    Recording
+    """
     names = None if observed is None else _names(observed)
     return read(simulate(system, samples=samples, dt=dt, seed=seed, observed=names))._replace(name=system.name)
 

@@ -35,6 +35,18 @@ _COARSE = ("RK4", "RK23", "RK45", "Radau", "BDF", "LSODA")
 def box(centre: ArrayLike, spread: ArrayLike = 1.0) -> Draw:
     """Return a rule that draws starts uniformly within `spread` of `centre`, state by state.
 
+    Parameters
+    ----------
+    centre : array_like (state,)
+        The middle.
+    spread : float or array_like (state,)
+        Half the width.
+
+    Returns
+    -------
+    callable
+        A `draw` of a `System`.
+
     >>> box([0, 25], [1, 10])(np.random.default_rng(0), Parameters()).round(2).tolist()
     [0.27, 20.4]
     """
@@ -66,22 +78,35 @@ class System:
     Traceback (most recent call last):
     ValueError: parameter of pendulum must be one of 'gravity', 'length', got 'lenght'; did you mean 'length'?
 
-    Attributes:
-        name: A short identifier.
-        description: One line.
-        states: The names of the states.
-        field: The vector field in torch, (t, x, p) -> dx/dt. The last dimension of x is the state; leading
-            dimensions are batches. Returns a tensor like x, or a tuple of components, as above. `p` holds
-            the parameters as attributes.
-        parameters: Values by name.
-        units: Units of "time", of states and of parameters, by name; "1" (dimensionless) where absent.
-        dt: The default sampling interval.
-        lyapunov: The largest Lyapunov exponent, per unit of time, at these parameters; None if not known.
-        period: The period of the limit cycle or orbit at these parameters; None if there is none known.
-        period_formula: The period as a function of the parameters, where there is a closed form.
-        transient: The time integrated and discarded before the first sample of a drawn start.
-        draw: Draws one start from a generator and the parameters; see `box`. Default: within 1 of zero.
-        reference: Where the system and its exponent or period come from.
+    Attributes
+    ----------
+    name : str
+        A short identifier.
+    states : sequence of str
+        The names of the states.
+    field : callable
+        The vector field in torch, (t, x, p) -> dx/dt. The last dimension of x is the state; leading dimensions are
+        batches. Returns a tensor like x, or a tuple of components, as above. `p` holds the parameters as attributes.
+    parameters : mapping
+        Values by name.
+    description : str
+        One line.
+    units : mapping
+        Units of "time", of states and of parameters, by name; "1" (dimensionless) where absent.
+    dt : float
+        The default sampling interval.
+    lyapunov : float or None
+        The largest Lyapunov exponent, per unit of time, at these parameters; None if not known.
+    period : float or None
+        The period of the limit cycle or orbit at these parameters; None if there is none known.
+    period_formula : callable, optional
+        The period as a function of the parameters, where there is a closed form.
+    transient : float
+        The time integrated and discarded before the first sample of a drawn start.
+    draw : callable, optional
+        Draws one start from a generator and the parameters; see `box`. Default: within 1 of zero.
+    reference : str
+        Where the system and its exponent or period come from.
     """
 
     name: str
@@ -148,6 +173,21 @@ class System:
 
         The stored `lyapunov` and `period` hold for the old values only, so both become None unless
         nothing changed or `period_formula` gives the new period; `systems.flows.measure` finds them anew.
+
+        Parameters
+        ----------
+        **parameters : float
+            Those that change.
+
+        Returns
+        -------
+        System
+            This one where nothing changes.
+
+        Raises
+        ------
+        ValueError
+            For an unknown name, with the nearest.
         """
         for key in parameters:
             checks.choice(f"parameter of {self.name}", key, self.parameters)
@@ -157,7 +197,19 @@ class System:
         return replace(self, parameters=changed, lyapunov=None, period=None)
 
     def starts(self, trials: int, seed: int) -> np.ndarray:
-        """Draw starts of shape (trial, state); row k depends on the seed and on k alone."""
+        """Draw starts.
+
+        Parameters
+        ----------
+        trials : int
+            How many.
+        seed : int
+            Row k depends on the seed and on k alone.
+
+        Returns
+        -------
+        array (trial, state)
+        """
         draw = self.draw or box(np.zeros(self.size))
         rows = [draw(_generator(seed, k, 0), self.p) for k in range(trials)]
         return checks.array("what draw returns", np.stack(rows), shape=(trials, self.size))
@@ -175,20 +227,30 @@ class System:
     ) -> xr.Dataset:
         """Sample trajectories of the system.
 
-        Args:
-            trials: The number of trajectories. Default: one, or the rows of `start`.
-            duration: The length of each, in the system's time unit: round(duration / dt) samples at
-                0, dt, 2 dt, ... Default: 1,000 samples.
-            dt: The sampling interval. Default: the system's.
-            seed: Trial k depends on the seed and on k alone, never on the number of trials.
-            noise: The standard deviation of Gaussian observation noise, in units of each state's standard
-                deviation over all clean samples. The seed gives the same clean trajectory at any noise.
-            observed: The states to return, in this order. Default: all.
-            start: Initial states (trial, state); they are the first samples, and no transient is discarded.
+        Parameters
+        ----------
+        trials : int, optional
+            The number of trajectories. Default: one, or the rows of `start`.
+        duration : float, optional
+            The length of each, in the system's time unit: round(duration / dt) samples at 0, dt, 2 dt, ...
+            Default: 1,000 samples.
+        dt : float, optional
+            The sampling interval. Default: the system's.
+        seed : int
+            Trial k depends on the seed and on k alone, never on the number of trials.
+        noise : float
+            The standard deviation of Gaussian observation noise, in units of each state's standard deviation over all
+            clean samples. The seed gives the same clean trajectory at any noise.
+        observed : sequence of str, optional
+            The states to return, in this order. Default: all.
+        start : array_like (trial, state), optional
+            Initial states; they are the first samples, and no transient is discarded. Default: drawn.
 
-        Returns:
-            A Dataset with `trajectory` (trial, time, state) in float64, and the time scales `dt`,
-            `lyapunov` and `period`, where known, among its attributes.
+        Returns
+        -------
+        xr.Dataset
+            `trajectory` (trial, time, state) in float64, and the time scales `dt`, `lyapunov` and `period`, where
+            known, among its attributes.
         """
         if start is not None:
             start = checks.array("start", start, shape=(None, self.size))
@@ -261,14 +323,33 @@ class System:
         rtol: float = 1e-12,
         atol: float = 1e-12,
     ) -> np.ndarray:
-        """Integrate from `start` (trial, state) at times[0]; returns (trial, time, state) in float64.
+        """Integrate from `start`.
 
-        The default method is the accurate one of the system; on Lorenz-63 "DOP853" at these tolerances and at
-        a tenth of them differ by 2e-6 after 12 time units. "RK4" takes one step a sample interval; the other
-        methods are scipy's, trial by trial. Restarted on the windows of a forecast, a coarse one (RK45 at
-        rtol=1e-3, atol=1e-6, say) shows how far a solver's own error lets one see.
+        On Lorenz-63 "DOP853" at the default tolerances and at a tenth of them differ by 2e-6 after 12 time units.
+        Restarted on the windows of a forecast, a coarse one (RK45 at rtol=1e-3, atol=1e-6, say) shows how far a
+        solver's own error lets one see.
 
-        Raises FloatingPointError where the solution diverges or the solver gives up.
+        Parameters
+        ----------
+        start : array_like (trial, state)
+            At times[0].
+        times : array_like (time,)
+            Increasing.
+        method : str, optional
+            One of `methods`. Default: the accurate one of the system, `solver`. "RK4" takes one step a sample interval;
+            the other methods are scipy's, trial by trial.
+        rtol, atol : float
+            Relative and absolute tolerance of a step.
+
+        Returns
+        -------
+        array (trial, time, state)
+            In float64.
+
+        Raises
+        ------
+        FloatingPointError
+            Where the solution diverges or the solver gives up.
         """
         start = checks.array("start", start, shape=(None, self.size))
         times = checks.array("times", times, ndim=1)
@@ -286,9 +367,20 @@ class System:
         return out
 
     def integrate(self, start: Tensor, times: Tensor, **options: object) -> Tensor:
-        """Integrate differentiably from `start` (..., state); returns (..., time, state).
+        """Integrate differentiably from `start`.
 
-        `options` go to `torchdiffeq.odeint`; the default is its fifth-order method at 1e-9.
+        Parameters
+        ----------
+        start : torch.Tensor (..., state)
+            At times[0].
+        times : torch.Tensor (time,)
+            Increasing.
+        **options
+            To `torchdiffeq.odeint`; the default is its fifth-order method at 1e-9.
+
+        Returns
+        -------
+        torch.Tensor (..., time, state)
         """
         from torchdiffeq import odeint
 

@@ -23,8 +23,17 @@ def lorenz63(**parameters: float) -> System:
         dy/dt = x (rho - z) - y
         dz/dt = x y - beta z
 
-    Dimensionless; sigma = 10, rho = 28, beta = 8/3. Exponent 0.9056 (measured here: 0.908 +- 0.003).
+    Dimensionless. Exponent 0.9056 (measured here: 0.908 +- 0.003).
     Reference: Lorenz 1963, J. Atmos. Sci. 20, 130-141; exponent: Sprott 2003.
+
+    Parameters
+    ----------
+    sigma, rho, beta : float
+        10, 28 and 8/3.
+
+    Returns
+    -------
+    System
 
     >>> lorenz63().simulate(trials=2, duration=1.0).trajectory.shape
     (2, 50, 3)
@@ -55,8 +64,17 @@ def rossler(**parameters: float) -> System:
         dy/dt = x + a y
         dz/dt = b + z (x - c)
 
-    Dimensionless; a = 0.2, b = 0.2, c = 5.7. Exponent 0.0714 (measured here: 0.0714 +- 0.0005).
+    Dimensionless. Exponent 0.0714 (measured here: 0.0714 +- 0.0005).
     Reference: Roessler 1976, Phys. Lett. A 57, 397-398; exponent: Sprott 2003.
+
+    Parameters
+    ----------
+    a, b, c : float
+        0.2, 0.2 and 5.7.
+
+    Returns
+    -------
+    System
 
     >>> rossler().states
     ('x', 'y', 'z')
@@ -85,9 +103,20 @@ def lorenz96(size: int = 40, **parameters: float) -> System:
 
         dx_i/dt = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + forcing        (indices modulo size, size >= 4)
 
-    Dimensionless; forcing = 8. Exponent 1.68 at size 40 (measured here: 1.70 +- 0.02; 1.55 +- 0.02 at
+    Dimensionless. Exponent 1.68 at size 40 (measured here: 1.70 +- 0.02; 1.55 +- 0.02 at
     size 20), None at any other size.
     Reference: Lorenz 1996, ECMWF Seminar on Predictability, vol. 1, 1-18.
+
+    Parameters
+    ----------
+    size : int
+        At least 4.
+    forcing : float
+        8.
+
+    Returns
+    -------
+    System
 
     >>> lorenz96(size=5).states
     ('x0', 'x1', 'x2', 'x3', 'x4')
@@ -118,9 +147,18 @@ def thomas(**parameters: float) -> System:
         dy/dt = sin z - b y
         dz/dt = sin x - b z
 
-    Dimensionless; b = 0.18 (at 0.208186, often quoted, chaos only begins). Exponent 0.0349 (measured here:
+    Dimensionless. Exponent 0.0349 (measured here:
     0.034 +- 0.001).
     Reference: Thomas 1999, Int. J. Bifurcation Chaos 9, 1889-1905; exponent: Sprott 2003.
+
+    Parameters
+    ----------
+    b : float
+        0.18; at 0.208186, often quoted, chaos only begins.
+
+    Returns
+    -------
+    System
 
     >>> thomas().p.b
     0.18
@@ -151,8 +189,17 @@ def halvorsen(**parameters: float) -> System:
         dy/dt = -a y - 4 z - 4 x - z^2
         dz/dt = -a z - 4 x - 4 y - x^2
 
-    Dimensionless; a = 1.4. Exponent 0.675 +- 0.004, measured here.
+    Dimensionless. Exponent 0.675 +- 0.004, measured here.
     Reference: Sprott 2003.
+
+    Parameters
+    ----------
+    a : float
+        1.4.
+
+    Returns
+    -------
+    System
 
     >>> halvorsen().p.a
     1.4
@@ -187,8 +234,17 @@ def chen(**parameters: float) -> System:
         dy/dt = (c - a) x - x z + c y
         dz/dt = x y - b z
 
-    Dimensionless; a = 35, b = 3, c = 28. Exponent 2.027 (measured here: 2.029 +- 0.007).
+    Dimensionless. Exponent 2.027 (measured here: 2.029 +- 0.007).
     Reference: Chen and Ueta 1999, Int. J. Bifurcation Chaos 9, 1465-1466; exponent: Sprott 2003.
+
+    Parameters
+    ----------
+    a, b, c : float
+        35, 3 and 28.
+
+    Returns
+    -------
+    System
 
     >>> chen().p
     namespace(a=35.0, b=3.0, c=28.0)
@@ -219,9 +275,18 @@ def aizawa(**parameters: float) -> System:
         dy/dt = d x + (z - b) y
         dz/dt = c + a z - z^3 / 3 - (x^2 + y^2) (1 + e z) + f z x^3
 
-    Dimensionless; a = 0.95, b = 0.7, c = 0.6, d = 3.5, e = 0.25, f = 0.1. Exponent 0.095 +- 0.001,
+    Dimensionless. Exponent 0.095 +- 0.001,
     measured here; a torus without chaos lies beside the attractor, and starts are drawn to miss it.
     Reference: Langford 1984, Numerical studies of torus bifurcations, Int. Ser. Numer. Math. 70, 285-295.
+
+    Parameters
+    ----------
+    a, b, c, d, e, f : float
+        0.95, 0.7, 0.6, 3.5, 0.25 and 0.1.
+
+    Returns
+    -------
+    System
 
     >>> aizawa().size
     3
@@ -258,9 +323,18 @@ def duffing(**parameters: float) -> System:
         dc/dt = -omega s,  ds/dt = omega c                 (c = cos omega t, s = sin omega t)
 
     The drive is carried by (c, s), so that the flow is autonomous and smooth and every state can be observed.
-    Dimensionless; alpha = -1, beta = 1, gamma = 0.5, delta = 0.3, omega = 1.2. Exponent 0.106 +- 0.002,
+    Dimensionless. Exponent 0.106 +- 0.002,
     measured here.
     Reference: Guckenheimer and Holmes 1983, Nonlinear Oscillations, Springer, section 2.2.
+
+    Parameters
+    ----------
+    alpha, beta, gamma, delta, omega : float
+        -1, 1, 0.5, 0.3 and 1.2.
+
+    Returns
+    -------
+    System
 
     >>> duffing().states
     ('x', 'v', 'c', 's')

@@ -33,7 +33,20 @@ def lissajous(**parameters: float) -> System:
 
         c = (sin(a s + delta), sin(b s)),  s = 2 pi t / period
 
-    Time in s; a = 3, b = 2 (whole numbers), delta = pi / 2 rad, period = 1 s, rate = 10 s-1.
+    Time in s.
+
+    Parameters
+    ----------
+    a, b : float
+        Whole numbers, 3 and 2.
+    delta : float
+        pi / 2 rad.
+    period, rate : float
+        1 s and 10 s-1.
+
+    Returns
+    -------
+    System
 
     >>> lissajous().simulate(duration=1.0).trajectory.sizes["time"]
     100
@@ -61,7 +74,16 @@ def figure_eight(**parameters: float) -> System:
 
         c = (sin s, sin s cos s),  s = 2 pi t / period
 
-    Time in s; period = 1 s, rate = 10 s-1.
+    Time in s.
+
+    Parameters
+    ----------
+    period, rate : float
+        1 s and 10 s-1.
+
+    Returns
+    -------
+    System
 
     >>> float(figure_eight(period=2.0).simulate(duration=0.5, dt=0.25).trajectory[0, 1, 0].round(6))
     0.707107
@@ -77,9 +99,20 @@ def figure_eight(**parameters: float) -> System:
 def outline(points: ArrayLike, **parameters: float) -> System:
     """A smooth closed curve through points of your own.
 
-    A periodic cubic spline by chord length through `points` (point, 2), which closes by itself from the last
+    A periodic cubic spline by chord length through the points, which closes by itself from the last
     point to the first; it starts at the first point and takes equal times for equal chords.
-    Time in s; period = 1 s, rate = 10 s-1.
+    Time in s.
+
+    Parameters
+    ----------
+    points : array_like (point, 2)
+        Three or more, each apart from the next and the last from the first.
+    period, rate : float
+        1 s and 10 s-1.
+
+    Returns
+    -------
+    System
 
     >>> triangle = outline([[0, 0], [1, 0], [0, 1]], period=3.0)
     >>> triangle.simulate(duration=3.0).trajectory[0, 0].values.tolist()

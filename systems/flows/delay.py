@@ -35,9 +35,12 @@ class DelaySystem(System):
     >>> echo.solve([[1.0]], [0.0, 1.0, 2.0])[0, :, 0].round(6).tolist()     # 1 - t, then its integral
     [1.0, -0.0, -0.5]
 
-    Attributes:
-        delay: The name of the parameter that is the delay.
-        pieces: The number of collocation segments in one delay.
+    Attributes
+    ----------
+    delay : str
+        The name of the parameter that is the delay.
+    pieces : int
+        The number of collocation segments in one delay.
     """
 
     delay: str
@@ -57,7 +60,23 @@ class DelaySystem(System):
         return self._evaluate(t, x, past)
 
     def integrate(self, start: Tensor, times: Tensor, **options: object) -> Tensor:
-        """Refuse: torchdiffeq has no delays."""
+        """Refuse: torchdiffeq has no delays.
+
+        Parameters
+        ----------
+        start, times, **options
+            As in `System.integrate`.
+
+        Returns
+        -------
+        torch.Tensor
+            Never.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
         raise TypeError(f"{self.name} has a delay, which torchdiffeq cannot integrate; use solve")
 
     def _try_field(self, x: Tensor) -> None:
@@ -100,10 +119,19 @@ def mackey_glass(**parameters: float) -> DelaySystem:
 
         dx/dt = beta x(t - tau) / (1 + x(t - tau)^n) - gamma x
 
-    Dimensionless; beta = 0.2, gamma = 0.1, n = 10, tau = 17. Exponent 0.0051 +- 0.0001, measured here by
+    Dimensionless. Exponent 0.0051 +- 0.0001, measured here by
     the growth of the tangent equation (published values run from 0.005 to 0.007). The solution errs by less
     than 1e-11 over 300 time units.
     Reference: Mackey and Glass 1977, Science 197, 287-289.
+
+    Parameters
+    ----------
+    beta, gamma, n, tau : float
+        0.2, 0.1, 10 and 17.
+
+    Returns
+    -------
+    DelaySystem
 
     >>> mackey_glass().simulate(duration=50).trajectory.shape
     (1, 50, 1)

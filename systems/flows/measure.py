@@ -15,11 +15,32 @@ _SEPARATION = 1e-6  # of the states' root-mean-square: far above the solver's er
 
 
 def lyapunov(system: System, duration: float, *, trials: int = 8, seed: int = 0) -> tuple[float, float]:
-    """Measure the largest Lyapunov exponent: its mean over trials and the standard error of that mean.
+    """Measure the largest Lyapunov exponent.
 
     Two neighbours are followed and brought back to a small distance every few samples; the exponent is the
     mean rate at which they part, the first tenth of `duration` left out.
     Reference: Benettin, Galgani, Giorgilli, Strelcyn 1980, Meccanica 15, 9-20.
+
+    Parameters
+    ----------
+    system : System
+        Without a delay.
+    duration : float
+        How long to follow each trial, in the system's time unit.
+    trials : int
+        How many.
+    seed : int
+        Of starts and neighbours.
+
+    Returns
+    -------
+    (float, float)
+        The mean over trials and its standard error, per unit of time.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a system with a delay, and fewer than 100 samples or 2 trials.
 
     >>> from systems import System
     >>> growth = System(name="growth", states=["x"], field=lambda t, x, p: 0.3 * x)
@@ -51,8 +72,28 @@ def period(system: System, *, cycles: int = 5, longest: float = 1000.0, seed: in
     """Measure the period of a limit cycle that the transient ends on.
 
     The mean time between upward crossings of the first state through its own mean, each crossing found to
-    the accuracy of the solver. Raises ValueError where the times differ, or within `longest` samples of
-    `dt` there are too few.
+    the accuracy of the solver.
+
+    Parameters
+    ----------
+    system : System
+        Without a delay.
+    cycles : int
+        How many to average.
+    longest : float
+        The most samples of `dt` to look at.
+    seed : int
+        Of the start.
+
+    Returns
+    -------
+    float
+        In the system's time unit.
+
+    Raises
+    ------
+    ValueError
+        Where the times differ, or within `longest` samples there are too few.
 
     >>> from systems import get
     >>> round(period(get("cosine", frequency=2.0)), 6)

@@ -21,7 +21,16 @@ def cosine(**parameters: float) -> System:
         dx/dt = -w y,  dy/dt = w x        (w = 2 pi frequency)
 
     so that x = cos(w t + phase). Starts lie on the circle of radius 1; any other radius lasts as well.
-    Time in s; frequency = 1 Hz, so the period is 1 s.
+    Time in s.
+
+    Parameters
+    ----------
+    frequency : float
+        1 Hz, so that the period is 1 s.
+
+    Returns
+    -------
+    System
 
     >>> cosine(frequency=4.0).period
     0.25
@@ -51,8 +60,17 @@ def stuart_landau(**parameters: float) -> System:
         dz/dt = (sigma + i omega) z - (1 + i shear) |z|^2 z
 
     The cycle is the circle of radius sqrt(sigma), with period 2 pi / |omega - shear sigma|.
-    Dimensionless; sigma = 1, omega = 1, shear = 0.
+    Dimensionless.
     Reference: Kuramoto 1984, Chemical Oscillations, Waves, and Turbulence, Springer, section 2.2.
+
+    Parameters
+    ----------
+    sigma, omega, shear : float
+        1, 1 and 0.
+
+    Returns
+    -------
+    System
 
     >>> round(stuart_landau().period, 6)
     6.283185
@@ -84,8 +102,17 @@ def van_der_pol(**parameters: float) -> System:
         dx/dt = v
         dv/dt = mu (1 - x^2) v - x
 
-    Dimensionless; mu = 1, where the period is 6.66328686 and x swings by 2.00862.
+    Dimensionless. At mu = 1 the period is 6.66328686 and x swings by 2.00862.
     Reference: van der Pol 1926, Phil. Mag. 2, 978-992.
+
+    Parameters
+    ----------
+    mu : float
+        1.
+
+    Returns
+    -------
+    System
 
     >>> van_der_pol().period
     6.6632868593
@@ -115,9 +142,17 @@ def fitzhugh_nagumo(**parameters: float) -> System:
         dv/dt = v - v^3 / 3 - w + current
         dw/dt = epsilon (v + a - b w)
 
-    Dimensionless; a = 0.7, b = 0.8, epsilon = 0.08, current = 0.5, where the period is 39.4744 (measured
-    here) and v swings from -1.970 to 1.852.
+    Dimensionless. By default the period is 39.4744 (measured here) and v swings from -1.970 to 1.852.
     Reference: FitzHugh 1961, Biophys. J. 1, 445-466.
+
+    Parameters
+    ----------
+    a, b, epsilon, current : float
+        0.7, 0.8, 0.08 and 0.5.
+
+    Returns
+    -------
+    System
 
     >>> fitzhugh_nagumo(current=0.0).period is None
     True
@@ -147,8 +182,17 @@ def brusselator(**parameters: float) -> System:
         dx/dt = a + x^2 y - (b + 1) x
         dy/dt = b x - x^2 y
 
-    Dimensionless; a = 1, b = 3, where the period is 7.15692 (measured here); it oscillates where b > 1 + a^2.
+    Dimensionless. By default the period is 7.15692 (measured here); it oscillates where b > 1 + a^2.
     Reference: Prigogine and Lefever 1968, J. Chem. Phys. 48, 1695-1700.
+
+    Parameters
+    ----------
+    a, b : float
+        1 and 3.
+
+    Returns
+    -------
+    System
 
     >>> brusselator().states
     ('x', 'y')

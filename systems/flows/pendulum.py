@@ -21,9 +21,24 @@ def double_pendulum(**parameters: float) -> System:
 
     with C, S the cosine and sine of the angle between the rods. Starts are drawn on the shell of the given
     `energy`, which is zero with both rods level and at rest; at the default, motion is mostly chaotic.
-    m1 = m2 = 1 kg, l1 = l2 = 1 m, g = 9.81 m s-2, energy = 0 J. Exponent 0.95 +- 0.01 s-1,
+    Exponent 0.95 +- 0.01 s-1,
     measured here as the mean over the energy shell; starts in its regular islands have less.
     Reference: Shinbrot, Grebogi, Wisdom, Yorke 1992, Am. J. Phys. 60, 491-499.
+
+    Parameters
+    ----------
+    m1, m2 : float
+        1 kg each.
+    l1, l2 : float
+        1 m each.
+    g : float
+        9.81 m s-2.
+    energy : float
+        0 J, of drawn starts.
+
+    Returns
+    -------
+    System
 
     >>> double_pendulum().simulate(duration=0.1).trajectory.sizes["state"]
     6
@@ -56,7 +71,19 @@ def double_pendulum(**parameters: float) -> System:
 
 
 def energy(states: ArrayLike, p: Parameters) -> np.ndarray:
-    """Return the energy (J) of the double pendulum; the last dimension of `states` holds its six states.
+    """Return the energy of the double pendulum.
+
+    Parameters
+    ----------
+    states : array_like (..., 6)
+        As those of `double_pendulum`.
+    p : Parameters
+        Of the system.
+
+    Returns
+    -------
+    array (...)
+        In J.
 
     >>> float(energy([1, 0, 1, 0, 0, 0], double_pendulum().p))
     0.0

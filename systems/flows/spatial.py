@@ -27,9 +27,12 @@ class RingSystem(System):
     Reference: Cox and Matthews 2002, J. Comput. Phys. 176, 430-455; Kassam and Trefethen 2005, SIAM J. Sci.
     Comput. 26, 1214-1233.
 
-    Attributes:
-        linear: p -> the eigenvalues of L for the modes of `numpy.fft.rfft`.
-        step: The longest internal time step.
+    Attributes
+    ----------
+    linear : callable
+        p -> the eigenvalues of L for the modes of `numpy.fft.rfft`.
+    step : float
+        The longest internal time step.
     """
 
     linear: Callable[[Parameters], np.ndarray]
@@ -90,10 +93,21 @@ def kuramoto_sivashinsky(size: int = 64, **parameters: float) -> RingSystem:
 
         du/dt = -u du/dx - d2u/dx2 - d4u/dx4
 
-    `size` grid points (even). The mean of u is conserved, and is zero in drawn starts.
-    Dimensionless; length = 22. Exponent 0.048 (measured here: 0.0477 +- 0.0005). With 64 points the spectrum
+    The mean of u is conserved, and is zero in drawn starts.
+    Dimensionless. Exponent 0.048 (measured here: 0.0477 +- 0.0005). With 64 points the spectrum
     ends at rounding error; a step of 0.025 errs by 6e-6 over 50 time units, and 0.0125 by 4e-7.
     Reference: Cvitanovic, Davidchack, Siminos 2010, SIAM J. Appl. Dyn. Syst. 9, 1-33.
+
+    Parameters
+    ----------
+    size : int
+        Grid points; even, at least 16.
+    length : float
+        22.
+
+    Returns
+    -------
+    RingSystem
 
     >>> kuramoto_sivashinsky(size=32).simulate(duration=0.5, start=[[0.0] * 32]).trajectory.shape
     (1, 2, 32)

@@ -1,7 +1,12 @@
-"""Labelled images: MNIST-format folders, scikit-learn's digits, OpenML, rendered numerals, or arrays of your own.
+"""Labelled images, to be told apart.
 
-base       Images; get, available, read, digits, fetch
-numerals   the digits of many scripts, drawn from fonts
+    get, available      a data set by name; what there is here
+
+base        Images: make your own; read: an MNIST-format folder; digits: scikit-learn's; fetch: from OpenML
+numerals    the digits of many scripts, rendered from fonts and deformed: nothing to download
+
+>>> get("digits")
+<Images 'digits': 1438 training and 359 test images of 8 x 8, 10 classes>
 """
 
 from systems.images import numerals

@@ -102,7 +102,17 @@ class Images:
         return self.train.shape[1:]
 
     def first(self, train: int | None = None, test: int | None = None) -> Self:
-        """The same with only the first `train` and `test` images (default: all)."""
+        """The same with only the first images.
+
+        Parameters
+        ----------
+        train, test : int, optional
+            How many. Default: all.
+
+        Returns
+        -------
+        Images
+        """
         for part, wanted in (("train", train), ("test", test)):
             if wanted is not None:
                 checks.whole(part, wanted, at_least=1, at_most=len(getattr(self, part)))
@@ -112,7 +122,17 @@ class Images:
         )  # fmt: skip
 
     def held_out(self, count: int) -> Self:
-        """The last `count` training images as the test images: for choices that test data must not make."""
+        """The last training images as the test images: for choices that test data must not make.
+
+        Parameters
+        ----------
+        count : int
+            How many, fewer than there are.
+
+        Returns
+        -------
+        Images
+        """
         kept = len(self.train) - checks.whole("count", count, at_least=1, at_most=len(self.train) - 1)
         return replace(
             self, train=self.train[:kept], train_labels=self.train_labels[:kept],
@@ -132,9 +152,27 @@ def get(name: str, data: str | Path | None = None) -> Images:
     """Find a data set by name.
 
     A name of a script is rendered (`numerals`), "digits" comes from scikit-learn, and any other is a folder of
-    that name in `data` (default: the folder that the environment variable RNNBIAS_DATA names) or `data` itself.
+    that name in `data`, or `data` itself.
 
-    Raises ValueError for an unknown name, and what `read` raises.
+    Parameters
+    ----------
+    name : str
+        One of `available(data)`.
+    data : path, optional
+        A folder of folders. Default: the one that the environment variable RNNBIAS_DATA names.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the nearest.
+    FileNotFoundError
+        Where a folder or a font is missing; also what `read` raises.
+    ImportError
+        For "digits" without scikit-learn.
     """
     if name in numerals.SCRIPTS:
         return Images(name, *numerals.draw(name), note=f"rendered numerals ({name}), deformed")
@@ -158,8 +196,17 @@ def get(name: str, data: str | Path | None = None) -> Images:
 def available(data: str | Path | None = None) -> dict[str, str]:
     """Return one line about every data set that `get` takes, by name.
 
-    Scripts, "digits" and the MNIST-format folders in `data`, a folder that defaults as in `get`; what only `fetch`
-    brings is not among them.
+    Scripts, "digits" and the MNIST-format folders in `data`; what only `fetch` brings is not among them.
+
+    Parameters
+    ----------
+    data : path, optional
+        As in `get`.
+
+    Returns
+    -------
+    dict
+        One line by name; it says where a font or a package is needed.
 
     >>> available()["digits"]
     "scikit-learn's handwritten digits of 8 x 8 pixels; needs scikit-learn"
@@ -177,11 +224,28 @@ def read(folder: str | Path, *, name: str | None = None, split: float = 0.2) -> 
     """Read an MNIST-format folder.
 
     The folder has `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-    `t10k-labels-idx1-ubyte`, each plain or with `.gz`. Where both training files are missing, the last `split` of the
+    `t10k-labels-idx1-ubyte`, each plain or with `.gz`. Where both training files are missing, the last
     test images are the test and the others the training images, and `note` says so.
 
-    Raises FileNotFoundError where the folder or one of its files is not there, and ValueError for files that are
-    empty, truncated, damaged, of another format, or whose counts and labels do not agree.
+    Parameters
+    ----------
+    folder : path
+        Where the files are.
+    name : str, optional
+        Of the data set. Default: the folder's.
+    split : float
+        The part of the test images that tests where there are no training files.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the folder or one of its files is not there.
+    ValueError
+        For files that are empty, truncated, damaged, of another format, or whose counts and labels do not agree.
     """
     folder = Path(folder)
     split = checks.number("split", split, above=0, at_most=0.9)
@@ -201,12 +265,26 @@ def read(folder: str | Path, *, name: str | None = None, split: float = 0.2) -> 
 
 
 def read_idx(path: str | Path, *, ndim: int) -> np.ndarray:
-    """Read one IDX file of unsigned bytes with `ndim` dimensions, plain or gzip-compressed.
+    """Read one IDX file of unsigned bytes, plain or gzip-compressed.
 
     Format: two zero bytes, the type 0x08, the number of dimensions, each size as a big-endian 32-bit number, the
     bytes (LeCun, Cortes & Burges, The MNIST database of handwritten digits).
 
-    Raises ValueError, naming the file and what is wrong with it.
+    Parameters
+    ----------
+    path : path
+        Compressed if it ends with ".gz".
+    ndim : int
+        The number of dimensions it must have.
+
+    Returns
+    -------
+    array of uint8
+
+    Raises
+    ------
+    ValueError
+        Naming the file and what is wrong with it.
     """
     path = Path(path)
     try:
@@ -248,8 +326,23 @@ def digits() -> Images:
 def fetch(name: str) -> Images:
     """Download "mnist" or "fashion-mnist" from OpenML by scikit-learn's loader, and check every pixel's digest.
 
-    Raises ImportError without scikit-learn, ConnectionError where OpenML does not answer and ValueError where what
-    came is not the official data.
+    Parameters
+    ----------
+    name : str
+        "mnist" or "fashion-mnist".
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    ImportError
+        Without scikit-learn.
+    ConnectionError
+        Where OpenML does not answer.
+    ValueError
+        Where what came is not the official data.
     """
     checks.choice("name", name, _OPENML)
     title, version, classes, digest = _OPENML[name]

@@ -58,9 +58,24 @@ def covered() -> list[str]:
 
 
 def exemplars(script: str) -> np.ndarray:
-    """The ten glyphs of a script, (class, row, column) of 28 x 28 unsigned bytes, each in a box of 20 x 20.
+    """The ten glyphs of a script, each in a box of 20 x 20 pixels.
 
-    Raises ValueError for an unknown script and FileNotFoundError where no installed font covers it.
+    Parameters
+    ----------
+    script : str
+        A key of `SCRIPTS`.
+
+    Returns
+    -------
+    array of uint8 (class, row, column)
+        10 x 28 x 28.
+
+    Raises
+    ------
+    ValueError
+        For an unknown script.
+    FileNotFoundError
+        Where no installed font covers it.
 
     >>> exemplars("nko").shape
     (10, 28, 28)
@@ -73,7 +88,7 @@ def exemplars(script: str) -> np.ndarray:
 def draw(
     script: str, *, train: int = 60000, test: int = 10000, seed: int = 0, strength: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw a data set of deformed numerals: training images and labels, test images and labels.
+    """Draw a data set of deformed numerals.
 
     Each image is its class's exemplar under an affine map (turn up to 15 degrees, shear up to 0.25, stretch up to 20 %,
     shift up to 2 pixels, all uniform) and a displacement field of uniform noise smoothed over 5 pixels; `strength`
@@ -89,6 +104,11 @@ def draw(
         Training and test images come from independent child seeds.
     strength : float
         0: the exemplars themselves.
+
+    Returns
+    -------
+    (array, array, array, array)
+        Training images (image, row, column) and labels (image,), then those to test.
 
     >>> images, labels, *_ = draw("lao", train=20, test=10)
     >>> images.shape, labels[:3].tolist()

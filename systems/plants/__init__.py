@@ -1,12 +1,18 @@
-"""Plants: simulated limbs, batched and differentiable, in metres, kilograms, seconds and newtons.
+"""Plants: simulated limbs, batched and differentiable, in metres, kilograms, seconds and newtons; and their loads.
 
-point               a point mass in the plane, driven by forces                     `PointMass`
-point-reference     the same, stepped as in published code
-arm                 a two-link arm with the parameters of Li and Todorov (2004)     `TwoLinkArm`
-arm-todorov, arm-motornet, arm-26    the same arm with other published parameters
+    get, available      a plant by name; what there is
+    from_dict           a plant from its description
+
+point       PointMass: a point mass in the plane, driven by forces
+arm         TwoLinkArm: a planar arm, driven by joint torques; with several published sets of parameters
+base        Plant: what every plant is; Hand: where it is, how fast, and what drives it
+loads       CurlField, VisuomotorRotation and others: what the world does to a reach
 
 Every plant is driven by two commands through first-order actuators and has a hand in the plane, whose position is
 counted from the plant's `home`. Tensors are (..., state): leading dimensions are batches.
+
+>>> list(available())
+['point', 'point-reference', 'arm', 'arm-todorov', 'arm-motornet', 'arm-26']
 """
 
 from __future__ import annotations
@@ -80,6 +86,22 @@ _ABOUT = {
 def get(plant: str | Plant, **parameters: object) -> Plant:
     """Return the plant of this name, or the plant itself, with the given parameters changed.
 
+    Parameters
+    ----------
+    plant : str or Plant
+        One of `available()`, or the plant itself.
+    **parameters
+        Those that change.
+
+    Returns
+    -------
+    Plant
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or parameter, with the nearest.
+
     >>> get("point", mass=2.0).mass
     2.0
     >>> get("arn")  # doctest: +ELLIPSIS
@@ -103,6 +125,15 @@ def available() -> dict[str, str]:
 
 def from_dict(settings: Mapping[str, object]) -> Plant:
     """Rebuild a plant that `Plant.to_dict` described.
+
+    Parameters
+    ----------
+    settings : mapping
+        As `Plant.to_dict` returns.
+
+    Returns
+    -------
+    Plant
 
     >>> from_dict(get("arm-26").to_dict()) == get("arm-26")
     True

@@ -168,14 +168,33 @@ class TwoLinkArm(Plant):
         return position
 
     def locate(self, q: Tensor) -> Tensor:
-        """Forward kinematics: the hand (..., 2) from the shoulder (m) at joint angles q (rad)."""
+        """Forward kinematics.
+
+        Parameters
+        ----------
+        q : torch.Tensor (..., 2)
+            Joint angles (rad).
+
+        Returns
+        -------
+        torch.Tensor (..., 2)
+            The hand from the shoulder (m).
+        """
         (l1, l2), q1, q12 = self.lengths, q[..., 0], q.sum(-1)
         return torch.stack([l1 * q1.cos() + l2 * q12.cos(), l1 * q1.sin() + l2 * q12.sin()], -1)
 
     def joints(self, position: Tensor) -> Tensor:
-        """Inverse kinematics: joint angles (rad), elbow from 0 to pi, with the hand at `position` from the shoulder.
+        """Inverse kinematics.
 
-        NaN where the hand cannot get there.
+        Parameters
+        ----------
+        position : torch.Tensor (..., 2)
+            The hand from the shoulder (m).
+
+        Returns
+        -------
+        torch.Tensor (..., 2)
+            Joint angles (rad), the elbow from 0 to pi; NaN where the hand cannot get there.
         """
         (l1, l2), (x, y) = self.lengths, position.unbind(-1)
         elbow = torch.acos((x * x + y * y - l1**2 - l2**2) / (2 * l1 * l2))
@@ -183,21 +202,68 @@ class TwoLinkArm(Plant):
         return torch.stack([shoulder, elbow], -1)
 
     def jacobian(self, q: Tensor) -> Tensor:
-        """J = d(hand)/dq at joint angles q (..., 2): (..., 2, 2), a row for x and one for y."""
+        """J = d(hand)/dq.
+
+        Parameters
+        ----------
+        q : torch.Tensor (..., 2)
+            Joint angles (rad).
+
+        Returns
+        -------
+        torch.Tensor (..., 2, 2)
+            A row for x and one for y (m).
+        """
         return torch.stack([torch.stack(row, -1) for row in self._jacobian(q)], -2)
 
     def inertia(self, q: Tensor) -> Tensor:
-        """M(q), (..., 2, 2)."""
+        """The mass matrix M(q).
+
+        Parameters
+        ----------
+        q : torch.Tensor (..., 2)
+            Joint angles (rad).
+
+        Returns
+        -------
+        torch.Tensor (..., 2, 2)
+            In kg m^2.
+        """
         (a1, a2, a3), c = self.coefficients, q[..., 1].cos()
         off = a3 + a2 * c
         return torch.stack([a1 + 2 * a2 * c, off, off, torch.full_like(c, a3)], -1).unflatten(-1, (2, 2))
 
     def energy(self, q: Tensor, w: Tensor) -> Tensor:
-        """Kinetic energy w^T M w / 2 (J)."""
+        """Kinetic energy w^T M w / 2.
+
+        Parameters
+        ----------
+        q, w : torch.Tensor (..., 2)
+            Joint angles (rad) and speeds (rad/s).
+
+        Returns
+        -------
+        torch.Tensor (...)
+            In J.
+        """
         return (w * (self.inertia(q) @ w[..., None])[..., 0]).sum(-1) / 2
 
     def acceleration(self, q: Tensor, w: Tensor, torque: Tensor, force: Tensor | None = None) -> Tensor:
-        """dw/dt (rad/s^2) under joint torques (N m) and a force on the hand (N), each (..., 2).
+        """dw/dt under joint torques and a force on the hand.
+
+        Parameters
+        ----------
+        q, w : torch.Tensor (..., 2)
+            Joint angles (rad) and speeds (rad/s).
+        torque : torch.Tensor (..., 2)
+            Of the joints (N m).
+        force : torch.Tensor (..., 2), optional
+            On the hand (N).
+
+        Returns
+        -------
+        torch.Tensor (..., 2)
+            In rad/s^2.
 
         >>> q, w, torque = torch.tensor([[torch.pi / 4, torch.pi / 2], [1.0, -2.0], [0.5, -0.3]], dtype=torch.float64)
         >>> [round(x, 5) for x in TwoLinkArm().acceleration(q, w, torque).tolist()]

@@ -29,7 +29,17 @@ class Hand(NamedTuple):
 
 
 def no_force(position: Tensor, velocity: Tensor) -> Tensor:
-    """The force of a free hand: none."""
+    """The force of a free hand: none.
+
+    Parameters
+    ----------
+    position, velocity : torch.Tensor (..., 2)
+        Of the hand.
+
+    Returns
+    -------
+    torch.Tensor (..., 2)
+    """
     return torch.zeros_like(position)
 
 
@@ -69,19 +79,70 @@ class Plant(ABC):
 
     @abstractmethod
     def rest(self, position: Tensor) -> Tensor:
-        """The state at rest with the hand at `position` (..., 2) from home."""
+        """The state at rest with the hand at `position`.
+
+        Parameters
+        ----------
+        position : torch.Tensor (..., 2)
+            From home (m).
+
+        Returns
+        -------
+        torch.Tensor (..., state)
+        """
 
     @abstractmethod
     def hand(self, state: Tensor) -> Hand:
-        """The hand in `state` (..., state)."""
+        """The hand in `state`.
+
+        Parameters
+        ----------
+        state : torch.Tensor (..., state)
+            Of the plant.
+
+        Returns
+        -------
+        Hand
+        """
 
     @abstractmethod
     def step(self, state: Tensor, command: Tensor, external: External = no_force) -> Tensor:
-        """The state after one time step under `command` (..., 2) and the force that `external` puts on the hand."""
+        """The state after one time step under `command` and the force that `external` puts on the hand.
+
+        Parameters
+        ----------
+        state : torch.Tensor (..., state)
+            Now.
+        command : torch.Tensor (..., 2)
+            In `command_units`, held during the step.
+        external : callable
+            (position, velocity) of the hand -> force on it (N).
+
+        Returns
+        -------
+        torch.Tensor (..., state)
+        """
 
     @abstractmethod
     def check_reach(self, name: str, position: ArrayLike) -> np.ndarray:
-        """Return `position` (any, 2) from home as an array; raise ValueError where the hand cannot get there."""
+        """Return `position` as an array; refuse it where the hand cannot get there.
+
+        Parameters
+        ----------
+        name : str
+            What the error calls it.
+        position : array_like (any, 2)
+            From home (m).
+
+        Returns
+        -------
+        array (any, 2)
+
+        Raises
+        ------
+        ValueError
+            Naming the first point that is out of reach.
+        """
 
     def to_dict(self) -> dict[str, object]:
         """Class and parameters, as plain numbers, strings and lists; `plants.from_dict` rebuilds it."""

@@ -1,5 +1,8 @@
 """Loads: forces on the hand, and what becomes of the sight of it, as experiments on adaptation use them.
 
+    get, available      a load by name; what there is
+
+none            nothing                                              `Load`
 curl            a force across the velocity                          `CurlField`
 constant        a force that is always the same                      `ConstantField`
 divergent       a force away from the straight path                  `DivergentField`
@@ -37,11 +40,37 @@ class Load:
     description: ClassVar[str] = "Nothing"
 
     def force(self, position: Tensor, velocity: Tensor, start: Tensor, target: Tensor) -> Tensor:
-        """The force on the hand."""
+        """The force on the hand.
+
+        Parameters
+        ----------
+        position, velocity : torch.Tensor (trial, 2)
+            Of the hand (m, m/s).
+        start, target : torch.Tensor (trial, 2)
+            Of the reach (m).
+
+        Returns
+        -------
+        torch.Tensor (trial, 2)
+            In N.
+        """
         return torch.zeros_like(position)
 
     def view(self, position: Tensor, start: Tensor) -> Tensor:
-        """Where the hand is seen; targets are seen where they are."""
+        """Where the hand is seen; targets are seen where they are.
+
+        Parameters
+        ----------
+        position : torch.Tensor (trial, 2)
+            Of the hand (m).
+        start : torch.Tensor (trial, 2)
+            Of the reach (m).
+
+        Returns
+        -------
+        torch.Tensor (trial, 2)
+            In m.
+        """
         return position
 
     @property
@@ -56,6 +85,15 @@ class Load:
     @staticmethod
     def from_dict(settings: Mapping[str, object]) -> Load:
         """Rebuild a load that `to_dict` described.
+
+        Parameters
+        ----------
+        settings : mapping
+            As `to_dict` returns.
+
+        Returns
+        -------
+        Load
 
         >>> Load.from_dict({"load": "curl", "strength": -13.0})
         CurlField(strength=-13.0)
@@ -198,6 +236,22 @@ LOADS: dict[str, type[Load]] = {
 def get(name: str, **parameters: float) -> Load:
     """Return the load of this name, with the given parameters changed.
 
+    Parameters
+    ----------
+    name : str
+        One of `available()`.
+    **parameters : float
+        Those that change.
+
+    Returns
+    -------
+    Load
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or parameter, with the nearest.
+
     >>> get("curl", strength=-13.0)
     CurlField(strength=-13.0)
     """
@@ -214,6 +268,16 @@ def available() -> dict[str, str]:
 
 
 def across(vector: Tensor, aim: Tensor) -> Tensor:
-    """The part of `vector` (..., 2) at right angles to `aim` (..., 2)."""
+    """The part of `vector` at right angles to `aim`.
+
+    Parameters
+    ----------
+    vector, aim : torch.Tensor (..., 2)
+        `aim` must not be 0.
+
+    Returns
+    -------
+    torch.Tensor (..., 2)
+    """
     along = aim / aim.norm(dim=-1, keepdim=True)
     return vector - (vector * along).sum(-1, keepdim=True) * along

@@ -109,7 +109,17 @@ class PointMass(Plant):
         return rk4_step(rate, 0.0, state, self.dt)
 
     def check_reach(self, name: str, position: ArrayLike) -> np.ndarray:
-        """Everywhere is within reach."""
+        """See `Plant.check_reach`; everywhere is within reach.
+
+        Parameters
+        ----------
+        name, position
+            As there.
+
+        Returns
+        -------
+        array (any, 2)
+        """
         return checks.array(name, position, shape=(None, 2))
 
     @cached_property

@@ -51,6 +51,22 @@ TASKS: dict[str, type[Reaching] | type[CognitiveTask]] = {**reaching.TASKS, **co
 def get(name: str, **settings: object) -> Reaching | CognitiveTask:
     """Return the task of this name, with the given settings.
 
+    Parameters
+    ----------
+    name : str
+        One of `available()`.
+    **settings
+        Of the task; others keep their defaults.
+
+    Returns
+    -------
+    Reaching or CognitiveTask
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or setting, with the nearest.
+
     >>> get("interval_timing", wait=0).steps
     81
     """

@@ -48,12 +48,33 @@ class CognitiveTask(ABC):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw one trial: inputs (time, input), targets and mask (time, output); the mask is 1 where answers count."""
+        """Draw one trial.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            All of its chance.
+
+        Returns
+        -------
+        (array, array, array)
+            Inputs (time, input), targets and mask (time, output); the mask is 1 where answers count.
+        """
 
     def trials(self, count: int, *, seed: int = 0) -> xr.Dataset:
-        """Draw trials; trial k depends on the seed and on k alone.
+        """Draw trials.
 
-        Returns a Dataset with `inputs` (trial, time, input), `targets` and `mask` (trial, time, output).
+        Parameters
+        ----------
+        count : int
+            How many.
+        seed : int
+            Trial k depends on the seed and on k alone.
+
+        Returns
+        -------
+        xr.Dataset
+            `inputs` (trial, time, input), `targets` and `mask` (trial, time, output).
 
         >>> get("flip_flop", bits=2).trials(5).targets.sizes
         Frozen({'trial': 5, 'time': 200, 'output': 2})
@@ -64,7 +85,22 @@ class CognitiveTask(ABC):
         return self.label(*(np.stack(each) for each in zip(*drawn, strict=True)), seed=seed)
 
     def label(self, inputs: np.ndarray, targets: np.ndarray, mask: np.ndarray, **more: object) -> xr.Dataset:
-        """Trials of one's own as a Dataset."""
+        """Trials of one's own as a Dataset.
+
+        Parameters
+        ----------
+        inputs : array (trial, time, input)
+            What is shown.
+        targets, mask : array (trial, time, output)
+            The right answers, and 1 where they count.
+        **more
+            Joins the configuration.
+
+        Returns
+        -------
+        xr.Dataset
+            As `trials` returns.
+        """
         answer = ("trial", "time", "output")
         return dataset(
             {
@@ -149,7 +185,17 @@ class FlipFlop(CognitiveTask):
         return inputs, targets, mask
 
     def memories(self, hold: int) -> xr.Dataset:
-        """One trial for each of the 2^bits memories: it is set, and then held for `hold` steps without input.
+        """One trial for each of the 2^bits memories, set and then held without input.
+
+        Parameters
+        ----------
+        hold : int
+            Steps.
+
+        Returns
+        -------
+        xr.Dataset
+            As `trials` returns.
 
         >>> get("flip_flop", bits=2).memories(50).targets[:, -1].values.tolist()
         [[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]
@@ -297,6 +343,22 @@ TASKS: dict[str, type[CognitiveTask]] = {task.name: task for task in (FlipFlop, 
 
 def get(name: str, **settings: int) -> CognitiveTask:
     """Return the task of this name, with the given settings.
+
+    Parameters
+    ----------
+    name : str
+        One of `available()`.
+    **settings : int
+        Of the task; others keep their defaults.
+
+    Returns
+    -------
+    CognitiveTask
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or setting, with the nearest.
 
     >>> get("flip_flop", bits=2).outputs
     ('bit 0', 'bit 1')

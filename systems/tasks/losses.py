@@ -95,13 +95,36 @@ class Loss:
     __rmul__ = __mul__
 
     def residual(self, session: Session, movement: Movement) -> Tensor:
-        """Residuals (trial, component) whose mean square is the loss; those of a trial depend on that trial only."""
+        """Residuals whose mean square is the loss; those of a trial depend on that trial only.
+
+        Parameters
+        ----------
+        session : Session
+            What was asked.
+        movement : Movement
+            What happened.
+
+        Returns
+        -------
+        torch.Tensor (trial, component)
+        """
         parts = self._parts(session, movement)
         total = sum(part.shape[1] for part in parts.values())
         return torch.cat([math.sqrt(total / part.shape[1]) * part for part in parts.values()], 1)
 
     def terms(self, session: Session, movement: Movement) -> dict[str, float]:
-        """What each term adds to the loss."""
+        """What each term adds to the loss.
+
+        Parameters
+        ----------
+        session, movement
+            As in `residual`.
+
+        Returns
+        -------
+        dict
+            A number by term.
+        """
         return {name: float(part.detach().square().mean()) for name, part in self._parts(session, movement).items()}
 
     def to_dict(self) -> dict[str, object]:

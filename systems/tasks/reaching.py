@@ -106,7 +106,18 @@ class Reaching(ABC):
 
     @abstractmethod
     def unseen(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and targets, each (count, 2), that differ from those of `reaches`; always the same ones."""
+        """Starts and targets that differ from those of `reaches`; always the same ones.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        (array, array)
+            Each (count, 2), in m from home.
+        """
 
     def to_dict(self) -> dict[str, object]:
         """Name and parameters, as plain numbers and strings; `from_dict` rebuilds it."""
@@ -116,6 +127,15 @@ class Reaching(ABC):
     @staticmethod
     def from_dict(settings: Mapping[str, Any]) -> Reaching:
         """Rebuild a task that `to_dict` described.
+
+        Parameters
+        ----------
+        settings : mapping
+            As `to_dict` returns.
+
+        Returns
+        -------
+        Reaching
 
         >>> task = CentreOut(targets=3, sees="both", vision_delay=0.07)
         >>> Reaching.from_dict(task.to_dict()) == task
@@ -147,6 +167,16 @@ class CentreOut(Reaching):
 
     def unseen(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Evenly spaced targets that together stand as far from those of `reaches` as they can.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        (array, array)
+            Each (count, 2), in m from home.
 
         >>> import numpy as np
         >>> seen, new = (np.degrees(np.arctan2(xy[:, 1], xy[:, 0])).round(3) for xy in (
@@ -189,7 +219,18 @@ class RandomReach(Reaching):
         return self._draw(0, self.trials)
 
     def unseen(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and targets from another stream of the same seed."""
+        """Starts and targets from another stream of the same seed.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+
+        Returns
+        -------
+        (array, array)
+            Each (count, 2), in m from home.
+        """
         return self._draw(1, checks.whole("count", count, at_least=1))
 
     def _draw(self, stream: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -277,7 +318,17 @@ class Session:
         return (np.arange(1, self.steps + 1) - self.go) * self.plant.dt
 
     def subset(self, trials: Tensor) -> Session:
-        """The session with these trials only."""
+        """The session with these trials only.
+
+        Parameters
+        ----------
+        trials : torch.Tensor
+            Their numbers, or a mask.
+
+        Returns
+        -------
+        Session
+        """
         other = object.__new__(Session)
         other.__dict__.update(self.__dict__)
         other.start, other.target = self.start[trials], self.target[trials]
@@ -285,7 +336,17 @@ class Session:
         return other
 
     def run(self, controller: Controller) -> Movement:
-        """Let `controller` reach; differentiable wherever it is."""
+        """Let `controller` reach; differentiable wherever it is.
+
+        Parameters
+        ----------
+        controller : callable
+            (inputs (trial, input), memory) -> (command (trial, 2), memory); its memory is None at first.
+
+        Returns
+        -------
+        Movement
+        """
         load, watched = self.task.load, self.task.sees != "target"
 
         def outside(position: Tensor, velocity: Tensor) -> Tensor:
