@@ -147,9 +147,8 @@ def score(model: Forecaster, test: xr.Dataset, context: int, scale: np.ndarray) 
         "spectral_distance": apart,
         "spread": run.values.std((0, 1)).mean() / truth.std((0, 1)).mean() if np.isfinite(run).all() else np.inf,
     }
-    return scores(row, SCORES).assign(
-        valid_time=valid[0].drop_vars("threshold").rename(trial="window"), free_run=run[0]
-    )
+    valid = valid.isel(threshold=0, drop=True).reset_coords(drop=True).rename(trial="window")
+    return scores(row, SCORES).assign(valid_time=valid, free_run=run.isel(trial=0, drop=True))
 
 
 def measure(ds: xr.Dataset, dt: float | None, share: float, units: int, seeds: int) -> xr.Dataset:

@@ -13,6 +13,7 @@ from arguments import save
 from pictures.learners import LEARNERS, LEVERS
 from pictures.rows import Key
 from rnnbias import analysis, plot
+from rnnbias.evaluation import gather
 from rnnbias.storage import read_netcdf, write_netcdf
 from systems import labels
 from systems.labels import Labelled, dataset
@@ -116,15 +117,9 @@ def _width(rows: Rows, out: Path) -> Iterator[str]:
             [name, *(f"{_percent(r.accuracy for r in f)} ({int(f[0].learned):,})" if f else "" for f in found)]
         )
     yield from aligned(["learner", *(f"{n:,} units" for n in widths)], cells)
-    accuracy = np.full((len(learners), len(widths), len(seeds)), np.nan)
-    learned = np.full((len(learners), len(widths)), np.nan)
-    for key, row in rows.items():
-        place = learners.index(key.learner), widths.index(key.units)
-        accuracy[(*place, seeds.index(key.seed))], learned[place] = float(row.accuracy), float(row.learned)
-    ds = xr.Dataset(
-        {"accuracy": (("learner", "units", "seed"), accuracy), "learned": (("learner", "units"), learned)},
-        {"learner": learners, "units": widths, "seed": seeds},
-    )
+    cells = {(k.learner, k.units, k.seed): row[["accuracy", "learned"]] for k, row in rows.items()}
+    ds = gather(cells, ("learner", "units", "seed"), title="accuracy against width", config={})
+    ds = ds.sel(learner=learners, units=widths).assign(learned=ds.learned.max("seed"))
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
     for ax, x in zip(axes, ("units", "learned"), strict=True):
         plot.accuracy_against(ds, x, ax)
