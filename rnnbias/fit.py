@@ -153,7 +153,7 @@ def _rebuild(ds: xr.Dataset, config: dict, frozen: dict, device: str | torch.dev
     solver = dict(config["solver"])
     make = Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)]
     history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]
-    history = history.rename({name: str(name).removeprefix("history_") for name in history.data_vars})
+    history = history.rename({name: _history_name(str(name)) for name in history.data_vars})
     return kind.revive(
         config["about"],
         ds,
@@ -162,6 +162,13 @@ def _rebuild(ds: xr.Dataset, config: dict, frozen: dict, device: str | torch.dev
         history=history.drop_vars([name for name in history.coords if name != "iteration"]),
         settings=dict(config["settings"]),
     )
+
+
+def _history_name(name: str) -> str:
+    """The name in `Fit.history`; older files have the terms of a loss as TERM_loss, now loss_TERM."""
+    name = name.removeprefix("history_")
+    term = name.removesuffix("_loss")
+    return name if term in (name, "held_out") else f"loss_{term}"
 
 
 def _plain(settings: dict[str, object]) -> dict[str, object]:

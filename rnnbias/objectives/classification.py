@@ -92,8 +92,8 @@ class OneHot(Objective[FNN]):
 class CrossEntropy(OneHot):
     """The same, learned by the cross-entropy of the softmax of the outputs: the mean of -log p(label).
 
-    With one hidden layer and a `FirstLayer`, gradients are those of `first_layer.cross_entropy_gradients`; otherwise they
-    come from reverse-mode differentiation.
+    With one hidden layer and a `FirstLayer`, gradients are those of `cross_entropy_gradients`; otherwise they come from
+    reverse-mode differentiation.
     """
 
     def cost(self, network: FNN) -> Tensor:

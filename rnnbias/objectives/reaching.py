@@ -86,7 +86,7 @@ class Reaches(Objective[RNN]):
     """
 
     session: Session
-    judge: Loss
+    criterion: Loss
 
     def residual(self, network: RNN) -> Tensor:
         """See `Objective.residual`; (trial, component)."""
@@ -95,7 +95,7 @@ class Reaches(Objective[RNN]):
     def terms(self, network: RNN) -> dict[str, float]:
         """What each term of the loss adds to it."""
         with torch.no_grad():
-            return self.judge.terms(self.session, move(network, self.session))
+            return self.criterion.terms(self.session, move(network, self.session))
 
     def endpoint_error(self, network: RNN) -> float:
         """Mean distance of the seen hand from the target at the end (m)."""
@@ -104,7 +104,7 @@ class Reaches(Objective[RNN]):
 
     def subset(self, chosen: Tensor) -> Reaches:
         """See `Objective.subset`."""
-        return Reaches(self.session.subset(chosen), self.judge)
+        return Reaches(self.session.subset(chosen), self.criterion)
 
     def __len__(self) -> int:
         return len(self.session)
@@ -126,4 +126,4 @@ class Reaches(Objective[RNN]):
         return Linearisation(error.detach().flatten(), torch.cat(blocks).transpose(0, 1).flatten(0, 1))
 
     def _residual(self, network: RNN, bias: Tensor | None = None) -> Tensor:
-        return self.judge.residual(self.session, move(network, self.session, bias))
+        return self.criterion.residual(self.session, move(network, self.session, bias))

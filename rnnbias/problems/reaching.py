@@ -269,8 +269,8 @@ class ReachFit(Fit):
     def score(self, targets: int | ArrayLike = 360, *, load: Load | None = None, seed: int | None = None) -> xr.Dataset:
         """Score reaches to targets that were not learned from; arguments as in `reach`.
 
-        Returns the Dataset of `metrics.reaching.kinematics` over `trial`, the `loss` of all reaches together, and the count
-        of learned numbers in `attrs["learned"]`.
+        Returns the Dataset of `metrics.reaching.kinematics` over `trial`, the `loss` of all reaches together, and the
+        count of learned numbers in `attrs["learned"]`.
         """
         session = self._session(targets, None, load, seed)
         with torch.no_grad():

@@ -8,8 +8,8 @@
 =====================  =============================  ===========================================
 
 A solver of your own is a subclass of `Solver`. It may build on `LinearModel`, a model e + J s of the residuals that
-gives damped steps, as `DenseModel` (J factored) or `MatrixFreeModel` (J v and J^T w only), and on `Monitor`, the record of
-learning.
+gives damped steps, as `DenseModel` (J factored) or `MatrixFreeModel` (J v and J^T w only), and on `Monitor`, the record
+of learning.
 """
 
 from rnnbias.solvers.adam import Adam

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks import TRAINABLE, RNN, trainable_parts
-from rnnbias.networks import WIRINGS, Recipe
+from rnnbias.networks import RNN, TRAINABLE, WIRINGS, Recipe, trainable_parts
 
 ACTIVATE = {
     "tanh": np.tanh,
@@ -154,7 +153,7 @@ def test_push_pull_without_recurrence_is_odd_in_the_learned_numbers():
 def test_biases_are_the_start_and_what_was_learned(wiring):
     net = network(wiring)
     before = net.biases.detach().clone()
-    np.testing.assert_array_equal(before, np.repeat(net.start.numpy(), net.fan))
+    np.testing.assert_array_equal(before, np.repeat(net.start.numpy(), net.wiring.units_per_row))
     shaken(net)
     moved = (net.biases - before).detach()
     if wiring == "push-pull":

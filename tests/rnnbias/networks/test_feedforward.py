@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnbias import FNN, RNN, Recipe
-from rnnbias.networks import NETWORKS
-from rnnbias.networks import LAWS, WIRINGS
+from rnnbias.networks import LAWS, NETWORKS, WIRINGS
 
 ACTIVATE = {
     "tanh": np.tanh,
@@ -137,7 +136,7 @@ def test_small_networks_are_corners_of_large_ones(law, wiring):
     recipe = Recipe(seed=5, law=law, wiring=wiring, gain=0.7)
     small, large = (recipe.draw_layers(u, inputs=i, outputs=o) for u, i, o in [((4, 6), 2, 1), ((8, 12, 10), 3, 2)])
     scale = np.sqrt([4, 8])
-    fan = recipe.units_per_row
+    fan = WIRINGS[recipe.wiring].units_per_row
     np.testing.assert_array_equal(small.weights[0], large.weights[0][: 4 // fan, :2])
     np.testing.assert_allclose(small.weights[1] * scale[0], large.weights[1][: 6 // fan, :4] * scale[1], rtol=1e-14)
     for few, many in zip(small.biases, large.biases, strict=False):

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from rnnbias import FNN, Recipe
-from rnnbias.networks import layer_jacobian
-from rnnbias.networks import WIRINGS
+from rnnbias.networks import WIRINGS, layer_jacobian
 
 both_wirings = pytest.mark.parametrize("wiring", WIRINGS)
 SETS = ["bias", "gain", "readout", "weights", ("bias", "gain"), ("bias", "gain", "readout", "weights")]

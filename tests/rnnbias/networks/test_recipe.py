@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbias.networks.recipe import LAWS, WIRINGS, Frozen, Recipe, digest
+from rnnbias.networks import LAWS, WIRINGS, Recipe
+from rnnbias.networks.recipe import Frozen, digest
 
 every_kind = pytest.mark.parametrize(("law", "wiring"), [(law, w) for law in LAWS for w in WIRINGS])
 
@@ -18,7 +19,7 @@ def unit(**changes):
 def assert_corner(recipe, small, large, inputs=3, outputs=2):
     a = recipe.draw(small, inputs=inputs, outputs=outputs)
     b = recipe.draw(large, inputs=inputs + 1, outputs=outputs + 1)
-    rows = small // recipe.units_per_row
+    rows = small // WIRINGS[recipe.wiring].units_per_row
     fan_in = np.sqrt(small / large)
     np.testing.assert_allclose(a.recurrent * fan_in, b.recurrent[:rows, :small], rtol=1e-14)
     np.testing.assert_allclose(a.readout * fan_in, b.readout[:outputs, :rows], rtol=1e-14)
@@ -35,7 +36,7 @@ def test_500_units_are_the_corner_of_1000(law, wiring):
 @given(
     seed=st.integers(0, 2**31 - 1),
     law=st.sampled_from(LAWS),
-    wiring=st.sampled_from(WIRINGS),
+    wiring=st.sampled_from(list(WIRINGS)),
     half=st.integers(1, 40),
     more=st.integers(0, 40),
 )
@@ -61,7 +62,7 @@ def test_the_spectral_radius_is_near_the_gain(law, wiring):
     for seed in range(5):
         recipe = Recipe(seed=seed, law=law, wiring=wiring, gain=0.8)
         rows = recipe.draw(240, inputs=1, outputs=1).recurrent
-        whole = np.repeat(rows, recipe.units_per_row, axis=0)  # unit x unit
+        whole = np.repeat(rows, WIRINGS[recipe.wiring].units_per_row, axis=0)  # unit x unit
         radii.append(np.abs(np.linalg.eigvals(whole)).max())
     assert np.median(radii) == pytest.approx(0.8, rel=0.3 if law == "dale" else 0.1)
 

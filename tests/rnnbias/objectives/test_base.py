@@ -1,10 +1,8 @@
 import pytest
 import torch
 
-from rnnbias.networks import parameters
-from rnnbias.networks import RNN
-from rnnbias.networks import WIRINGS, Recipe
-from rnnbias.objectives.base import Objective, Sequences
+from rnnbias.networks import RNN, WIRINGS, Recipe, parameters
+from rnnbias.objectives import Objective, Sequences
 
 
 def normal(seed, *shape):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from rnnbias import FNN, Recipe
-from rnnbias.networks import ACTIVATIONS
-from rnnbias.networks import WIRINGS
-from rnnbias.objectives.first_layer import BLOCK, Drives, slopes
+from rnnbias.networks import ACTIVATIONS, WIRINGS
+from rnnbias.objectives import FirstLayer
+from rnnbias.objectives.first_layer import BLOCK, cross_entropy_gradients
 
 PARTS = ("bias", "gain", "mask", "readout")
 
@@ -34,7 +34,7 @@ def examples(count=BLOCK + 30, seed=0):
 
 @settings(deadline=None)
 @given(
-    wiring=st.sampled_from(WIRINGS),
+    wiring=st.sampled_from(list(WIRINGS)),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
     learn=st.sets(st.sampled_from(PARTS), min_size=1),
     steepness=st.sampled_from([None, 0.5, 7.0]),
@@ -44,7 +44,7 @@ def test_gradients_are_those_of_autograd(wiring, activation, learn, steepness, s
     net, (inputs, labels) = shaken(wiring, learn, activation, seed), examples(seed=seed)
     net.steepness = steepness
     chosen = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))[: BLOCK + 3]
-    found, gradients = slopes(net, Drives(inputs, net.layers[0].weight, 1e9), labels, chosen)
+    found, gradients = cross_entropy_gradients(net, FirstLayer(inputs, net.layers[0].weight, 1e9), labels, chosen)
     loss = functional.cross_entropy(net(inputs[chosen]), labels[chosen])
     wanted = torch.autograd.grad(loss, list(net.parameters()))
     torch.testing.assert_close(found, loss.detach())
@@ -56,15 +56,15 @@ def test_gradients_are_those_of_autograd(wiring, activation, learn, steepness, s
 @pytest.mark.parametrize("wiring", WIRINGS)
 def test_gradients_are_those_of_finite_differences(wiring):
     net, (inputs, labels) = shaken(wiring, {"bias", "gain", "readout"}, "tanh"), examples()
-    drives, every = Drives(inputs, net.layers[0].weight, 1e9), torch.arange(len(labels))
-    _, gradients = slopes(net, drives, labels, every)
+    drives, every = FirstLayer(inputs, net.layers[0].weight, 1e9), torch.arange(len(labels))
+    _, gradients = cross_entropy_gradients(net, drives, labels, every)
     for p, gradient in zip(net.parameters(), gradients, strict=True):
         for place in [(0,) * p.ndim, tuple(n - 1 for n in p.shape)]:
             values = []
             for side in (1e-5, -1e-5):
                 with torch.no_grad():
                     p[place] += side
-                    values.append(slopes(net, drives, labels, every)[0])
+                    values.append(cross_entropy_gradients(net, drives, labels, every)[0])
                     p[place] -= side
             assert gradient[place].item() == pytest.approx(float(values[0] - values[1]) / 2e-5, rel=1e-6, abs=1e-9)
 
@@ -78,18 +78,18 @@ def test_drives_are_w_x_however_they_are_kept():
         (700, "kept in float16", 1e-2),
         (659, "computed", 1e-5),
     ):
-        drives = Drives(inputs, weight, memory)
+        drives = FirstLayer(inputs, weight, memory)
         assert words in drives.storage
-        found = drives.of(chosen)
+        found = drives.drive(chosen)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, wanted, rtol=close, atol=close)
         found.zero_()  # a fresh array: what is kept stays
-        torch.testing.assert_close(drives.of(chosen), wanted, rtol=close, atol=close)
+        torch.testing.assert_close(drives.drive(chosen), wanted, rtol=close, atol=close)
 
 
 def test_what_half_precision_cannot_hold_is_computed_anew():
-    drives = Drives(torch.full((3, 2), 1e5), torch.ones(4, 2), memory=30)
-    assert "computed at every batch" in drives.storage and drives.of(torch.tensor([0])).tolist() == [[2e5] * 4]
+    drives = FirstLayer(torch.full((3, 2), 1e5), torch.ones(4, 2), memory=30)
+    assert "computed at every batch" in drives.storage and drives.drive(torch.tensor([0])).tolist() == [[2e5] * 4]
 
 
 def test_a_mask_of_all_ones_is_no_mask():
@@ -100,6 +100,9 @@ def test_a_mask_of_all_ones_is_no_mask():
         masked.bias.copy_(plain.bias)
         masked.mask.fill_(1.0)
     torch.testing.assert_close(masked(inputs), plain(inputs), rtol=0, atol=0)
-    found = [slopes(net, Drives(inputs, net.layers[0].weight, 1e9), labels, every) for net in (plain, masked)]
+    found = [
+        cross_entropy_gradients(net, FirstLayer(inputs, net.layers[0].weight, 1e9), labels, every)
+        for net in (plain, masked)
+    ]
     torch.testing.assert_close(found[0][0], found[1][0], rtol=0, atol=0)
     torch.testing.assert_close(found[0][1][0], found[1][1][0], rtol=0, atol=0)

@@ -8,8 +8,8 @@ import torch
 
 from rnnbias import RNN, Recipe
 from rnnbias.networks import parameters
-from rnnbias.objectives.base import Objective
-from rnnbias.objectives.reaching import Reaches, move
+from rnnbias.objectives import Objective, Reaches
+from rnnbias.objectives.reaching import move
 from systems import plants
 from systems.plants.loads import CurlField
 from systems.tasks.losses import ACTIVITY, EFFORT, PATH, Loss
@@ -78,7 +78,7 @@ def test_parts_and_noise():
 
 
 def test_terms_add_up_and_the_error_is_that_of_the_seen_hand():
-    examples = replace(reaches(), terms_of=Loss() + 0.1 * EFFORT)
+    examples = replace(reaches(), criterion=Loss() + 0.1 * EFFORT)
     net = network(examples)
     assert sum(examples.terms(net).values()) == pytest.approx(examples.loss(net))
     end = move(net, examples.session).position[:, -1].detach()

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks import TRAINABLE, RNN, trainable_parts
-from rnnbias.networks import Recipe
-from rnnbias.objectives.base import Sequences
+from rnnbias.networks import RNN, TRAINABLE, Recipe, trainable_parts
+from rnnbias.objectives import Sequences
 from rnnbias.solvers import Adam, Monitor
 
 ADAM = Adam(iterations=200, rate=0.03, batch=4, every=50)
@@ -31,7 +30,7 @@ def task(seed=0, trials=16, times=8, washout=2):
 
 def learn(net, solver=ADAM, train=None, held_out=None, patience=50):
     train = train or task()
-    monitor = Monitor(net, held_out or train, patience, gauge=lambda _: {"valid_time": 0.0}, progress=False)
+    monitor = Monitor(net, held_out or train, patience, measure=lambda _: {"valid_time": 0.0}, progress=False)
     solver.solve(net, train, monitor)
     return monitor
 
@@ -91,8 +90,8 @@ def test_the_last_step_is_recorded():
 
 
 def test_epochs_use_every_trial_once_and_are_recorded_each(monkeypatch):
-    seen, part = [], Sequences.part
-    monkeypatch.setattr(Sequences, "part", lambda self, chosen: seen.append(chosen) or part(self, chosen))
+    seen, subset = [], Sequences.subset
+    monkeypatch.setattr(Sequences, "subset", lambda self, chosen: seen.append(chosen) or subset(self, chosen))
     monitor = learn(network(), Adam(epochs=3, batch=5))
     assert [len(chosen) for chosen in seen] == [5, 5, 5, 1] * 3
     for k in range(3):
@@ -145,7 +144,7 @@ def test_masks_are_step_functions_after_ctrl_c(monkeypatch):
     def interrupt(*args, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Sequences, "part", interrupt)
+    monkeypatch.setattr(Sequences, "subset", interrupt)
     learn(net := network("mask"), Adam(iterations=5, steepness=(1.0, 16.0)))
     assert net.steepness is None
 

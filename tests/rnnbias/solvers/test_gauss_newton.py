@@ -7,8 +7,8 @@ from scipy.optimize import least_squares
 
 from rnnbias import RNN, GaussNewton, Recipe
 from rnnbias.networks import parameters
-from rnnbias.objectives.base import Sequences
-from rnnbias.solvers import Monitor, choose
+from rnnbias.objectives import Sequences
+from rnnbias.solvers import Monitor, find_solver
 
 RECIPE = Recipe(seed=3, wiring="independent", gain=1.2, input_scale=0.5, readout_scale=3.0)
 
@@ -75,4 +75,4 @@ def test_settings_out_of_range_are_refused(wrong):
 
 def test_a_mask_is_refused():
     with pytest.raises(ValueError, match="mask"):
-        choose("gauss-newton", ("bias", "mask"))
+        find_solver("gauss-newton", ("bias", "mask"))

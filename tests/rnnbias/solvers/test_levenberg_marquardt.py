@@ -7,10 +7,8 @@ import torch
 
 import systems
 from rnnbias import fit_system
-from rnnbias.networks import RNN, trainable_parts
-from rnnbias.networks import bias_jacobian
-from rnnbias.networks import WIRINGS, Recipe
-from rnnbias.objectives.base import Sequences
+from rnnbias.networks import RNN, WIRINGS, Recipe, trainable_parts
+from rnnbias.objectives import Sequences
 from rnnbias.solvers import Adam, LevenbergMarquardt, Monitor
 
 LM = LevenbergMarquardt(iterations=25)
@@ -44,7 +42,7 @@ def teach(wiring="push-pull", size=0.3, **changes):
 
 
 def learn(net, solver, train, held_out=None, patience=10):
-    monitor = Monitor(net, held_out or train, patience, gauge=lambda _: {"valid_time": 0.0}, progress=False)
+    monitor = Monitor(net, held_out or train, patience, measure=lambda _: {"valid_time": 0.0}, progress=False)
     solver.solve(net, train, monitor)
     return monitor
 
@@ -69,7 +67,7 @@ def test_a_linear_problem_is_solved_like_least_squares(memory):
     recipe = Recipe(seed=1, gain=0.5, input_scale=0.7, readout_scale=1e8)
     net, train = RNN(16, 2, 2, recipe=recipe), batch(teach(), noise=0.1)
     error = train.residual(net).detach().flatten().numpy()
-    matrix = bias_jacobian(net, net(train.inputs), WASHOUT, tolerance=0).matrix.flatten(0, 2).numpy()
+    matrix = train.linearise(net).matrix.numpy()
     step, *_ = np.linalg.lstsq(matrix, -error, rcond=None)
     best = np.square(matrix @ step + error).mean()
     monitor = learn(net, replace(LM, iterations=8, memory=memory, tolerance=0.0), train)

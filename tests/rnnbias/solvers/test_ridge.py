@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks import RNN, trainable_parts
-from rnnbias.networks import WIRINGS, Recipe
-from rnnbias.objectives.base import Sequences
+from rnnbias.networks import RNN, WIRINGS, Recipe, trainable_parts
+from rnnbias.objectives import Sequences
 from rnnbias.solvers import Monitor, Ridge
 
 
@@ -24,7 +23,7 @@ def task(seed=0, trials=2, times=60, washout=5):
 
 
 def learn(net, solver, held_out=None, patience=30):
-    monitor = Monitor(net, held_out or task(), patience, gauge=lambda _: {"valid_time": 0.0}, progress=False)
+    monitor = Monitor(net, held_out or task(), patience, measure=lambda _: {"valid_time": 0.0}, progress=False)
     solver.solve(net, task(), monitor)
     return monitor
 
@@ -66,7 +65,7 @@ def test_small_ridges_are_not_lost_to_the_square_of_the_condition_number():
     train = task()
     truth = torch.arange(36.0, dtype=torch.float64).reshape(3, 12)
     exact = replace(train, targets=torch.from_numpy(features(net, train)).reshape(2, 55, 12) @ truth.T)
-    monitor = Monitor(net, exact, 30, gauge=lambda _: {"valid_time": 0.0}, progress=False)
+    monitor = Monitor(net, exact, 30, measure=lambda _: {"valid_time": 0.0}, progress=False)
     Ridge(1e-26).solve(net, exact, monitor)
     assert exact.loss(net) < 1e-20 * float(exact.targets.square().mean())
 
