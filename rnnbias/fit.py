@@ -43,7 +43,7 @@ class Fit(ABC):
     network: Any
     solver: Solver
     history: xr.Dataset
-    settings: dict[str, object]
+    settings: dict[str, Any]
 
     #: The word that names this kind of fit in files.
     kind: ClassVar[str]

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,7 @@ class Labelled(NamedTuple):
     """One variable or coordinate: its dimensions, values, units ("1": dimensionless) and long name."""
 
     dims: str | tuple[str, ...]
-    values: object
+    values: Any
     units: str
     long_name: str
 
@@ -89,7 +89,7 @@ def dataset(
     )
 
 
-def config(ds: xr.Dataset) -> dict[str, object]:
+def config(ds: xr.Dataset) -> dict[str, Any]:
     """Return the configuration that `dataset` stamped on `ds`.
 
     Parameters

@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
-from torch import nn
 from tqdm import tqdm
 
 from rnnbias.analysis.coordinates import labels_of
-from rnnbias.analysis.numbers import Numbers, evaluated, vector
+from rnnbias.analysis.numbers import Numbers, as_number, vector
 from rnnbias.metrics.fields import field
-from rnnbias.networks import parameters
+from rnnbias.networks import Network, parameters
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -169,10 +168,10 @@ def unit_activity(rate: xr.DataArray, *, threshold: float = 0.0, unit: str = "un
 
 
 def interpolate(
-    network: nn.Module,
+    network: Network,
     first: Numbers,
     second: Numbers,
-    evaluate: Callable[[nn.Module], float | Mapping[str, float]],
+    evaluate: Callable[[Network], float | Mapping[str, float]],
     *,
     points: int = 21,
     progress: bool = True,
@@ -246,11 +245,10 @@ def interpolate(
     )
 
 
-def _evaluated(evaluate: Callable[[nn.Module], float | Mapping[str, float]], network: nn.Module) -> dict[str, float]:
+def _evaluated(evaluate: Callable[[Network], float | Mapping[str, float]], network: Network) -> dict[str, float]:
     found = evaluate(network)
-    if not isinstance(found, Mapping):
-        found = {"value": found}
-    return {str(name): evaluated(lambda _, number=number: number, network) for name, number in found.items()}
+    named = found if isinstance(found, Mapping) else {"value": found}
+    return {str(name): as_number(number) for name, number in named.items()}
 
 
 def _changes(mix: np.ndarray, values: np.ndarray) -> tuple[float, float, float]:

@@ -287,14 +287,14 @@ def _describe(
     count, n = point.shape
     jacobian = maps.jacobian(step, point) if count else point.new_empty((0, n, n))
     variables, mode = modes(jacobian, dt, ("point",), "time unit of dt")
-    q, fixed, unstable = _speed(step, point), fixed.cpu().numpy(), variables["n_unstable"].values
+    q, at_rest, unstable = _speed(step, point), fixed.cpu().numpy(), variables["n_unstable"].values
     distance = torch.cdist(point, states).amin(1) if count else q
     return dataset(
         {
             "position": Labelled(("point", "state"), point.cpu().numpy(), "1", "position in the map's own state"),
             "speed": Labelled("point", q.cpu().numpy(), "1", "speed q = |F(x) - x|^2 / 2"),
-            "fixed": Labelled("point", fixed, "1", "fixed rather than slow"),
-            "stable": Labelled("point", fixed & (unstable == 0), "1", "fixed, and no mode grows"),
+            "fixed": Labelled("point", at_rest, "1", "fixed rather than slow"),
+            "stable": Labelled("point", at_rest & (unstable == 0), "1", "fixed, and no mode grows"),
             "found": Labelled("point", np.array(found, dtype=int), "1", "starts that ended here"),
             "distance": Labelled("point", distance.cpu().numpy(), "1", "distance to the nearest state visited"),
             "start": Labelled(("origin", "state"), start.cpu().numpy(), "1", "state that the search started from"),

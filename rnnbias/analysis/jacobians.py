@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnnbias.fit import Fit
-from rnnbias.networks import parameters
+from rnnbias.networks import Network, parameters
+from rnnbias.problems import SystemFit
 from systems import checks, maps
 from systems.labels import Labelled, dataset
 
@@ -96,7 +96,7 @@ def eigenvalues(step: maps.Map, states: Tensor | ArrayLike, dt: float = 1.0, *, 
     return dataset(variables, {**coords, "mode": mode}, title="eigenvalues along trajectories", config=config)
 
 
-def untrained(network: nn.Module) -> nn.Module:
+def untrained(network: Network) -> Network:
     """Return the network as its recipe draws it, with its learned numbers at their start; `network` stays as it is.
 
     >>> from rnnbias import RNN
@@ -107,7 +107,7 @@ def untrained(network: nn.Module) -> nn.Module:
     return network.redrawn()
 
 
-def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, points: int = 10) -> xr.Dataset:
+def before_after(fit: SystemFit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, points: int = 10) -> xr.Dataset:
     """Return the eigenvalues of a fit's closed loop, and of the loop of the network that it started from.
 
     Both networks are driven by the same data up to a moment and then closed, so that they differ only by what was
@@ -140,10 +140,10 @@ def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, poi
     >>> before_after(fit, data, points=4).spectral_radius.dims
     ('stage', 'trial', 'time')
     """
-    if not isinstance(fit, Fit) or not hasattr(fit, "free_map"):
-        raise TypeError(f"fit must be a Fit with a free_map, such as a SystemFit, got {fit!r}")
+    if not isinstance(fit, SystemFit):
+        raise TypeError(f"fit must be a SystemFit, got {fit!r}")
     points = checks.whole("points", points, at_least=1)
-    start = untrained(fit.network)
+    start = fit.network.redrawn()
     if torch.equal(parameters.read(start), parameters.read(fit.network)):
         raise ValueError("fit must have learned: its learned numbers are those that it started from")
     data = inputs.trajectory if isinstance(inputs, xr.Dataset) and "trajectory" in inputs else inputs
@@ -153,7 +153,7 @@ def before_after(fit: Fit, inputs: xr.Dataset | xr.DataArray | ArrayLike, *, poi
     ends = np.unique(np.linspace(samples // 2, samples, points + 1).astype(int)[1:])
     dt, units = fit.recording.dt, fit.recording.time_units
 
-    def along(fit: Fit) -> Tensor:
+    def along(fit: SystemFit) -> Tensor:
         pairs = [fit.free_map(_first(data, end)) for end in ends]
         return torch.stack([maps.jacobian(step, state) for step, state in pairs], 1)
 

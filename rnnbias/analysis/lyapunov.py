@@ -211,7 +211,8 @@ def _average(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Local exponents (start, index), running means (time, start, index), their times, and what failed (start)."""
     marks = np.unique(np.linspace(1, count, min(count, _CHECKPOINTS)).round().astype(int))
-    total, sums = torch.zeros(len(x), tangents.shape[-1], dtype=torch.float64, device=x.device), []
+    total = torch.zeros(len(x), tangents.shape[-1], dtype=torch.float64, device=x.device)
+    sums: list[np.ndarray] = []
     follow = tqdm(
         maps.growth(steps, x, tangents), desc="Lyapunov exponents", total=transient + count, delay=3,
         disable=None if progress else True, leave=False,

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnnbias.networks import parameters
+from rnnbias.networks import Network, parameters
 from systems import checks
 
-__all__ = ["Numbers", "evaluated", "vector"]
+__all__ = ["Numbers", "as_number", "evaluated", "vector"]
 
 #: Learned numbers: a network that holds them, an entry of a `Bank`, or the vector itself.
-Numbers = nn.Module | Mapping[str, Tensor] | ArrayLike
+Numbers = Network | Mapping[str, Tensor] | ArrayLike
 
 
-def vector(name: str, value: Numbers, network: nn.Module) -> Tensor:
+def vector(name: str, value: Numbers, network: Network) -> Tensor:
     """Return learned numbers as a vector like the network's own."""
     own = parameters.read(network)
-    if isinstance(value, nn.Module):
+    if isinstance(value, Network):
         if value.digests() != network.digests():
             raise ValueError(f"{name} must have the frozen arrays of the network, got others")
         return parameters.read(value)
@@ -34,9 +35,13 @@ def vector(name: str, value: Numbers, network: nn.Module) -> Tensor:
     return torch.as_tensor(checks.array(name, plain, shape=own.shape)).to(own)
 
 
-def evaluated(evaluate: Callable[[nn.Module], float], network: nn.Module) -> float:
+def evaluated(evaluate: Callable[[Network], float], network: Network) -> float:
     """What `evaluate` makes of the network: one real number, or NaN."""
-    found = evaluate(network)
+    return as_number(evaluate(network))
+
+
+def as_number(found: Any) -> float:
+    """Return what an `evaluate` found as a float; refuse all but one real number."""
     if np.ndim(found) or not np.isrealobj(found):
         raise TypeError(f"evaluate must return a number, got {found!r}")
     return float(found)

@@ -117,12 +117,12 @@ def clusters(
         )
     points = (values / np.maximum(values.max(0), 1e-300))[:, awake].T
     rng = np.random.default_rng(np.random.SeedSequence(checks.seed("seed", seed)))
-    counts = np.arange(2, most + 1)
+    counts = range(2, most + 1)
     some = points[rng.permutation(len(points))[:_ENOUGH]]
     fold = np.arange(len(some)) % folds
     score = np.array([_likelihoods(some, fold, k, rng) for k in counts])
     mean, error = score.mean(1), score.std(1, ddof=1) / np.sqrt(folds)
-    chosen = int(counts[np.argmax(mean >= mean.max() - error[mean.argmax()])])
+    chosen = counts[int(np.argmax(mean >= mean.max() - error[mean.argmax()]))]
     silhouette = [_silhouette(some, _kmeans(some, k, rng)[1]) for k in counts]
     centroid, label = _kmeans(points, chosen, rng)
     order = np.lexsort((-centroid.max(1), centroid.argmax(1)))
@@ -276,7 +276,8 @@ def agreement(variance: xr.DataArray) -> xr.DataArray:
 
 def _moments(name: str, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Variance, mean and fraction above zero of each unit, in one pass (Chan, Golub & LeVeque 1983)."""
-    count, mean, square, on = 0, 0.0, 0.0, 0.0
+    count = 0
+    mean = square = on = np.array(0.0)
     for block in blocks:
         values = checks.array(name, block)
         if values.ndim < 2 or (count and values.shape[1:] != mean.shape):
@@ -292,7 +293,8 @@ def _moments(name: str, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.nd
     if not count:
         raise ValueError(f"{name} must have at least one sample, got none")
     times = tuple(range(mean.ndim - 1))
-    return tuple(part.mean(times) if times else part for part in (square / count, mean, on / count))
+    variance, mean, awake = (part.mean(times) if times else part for part in (square / count, mean, on / count))
+    return variance, mean, awake
 
 
 def _read(name: str, data: xr.DataArray) -> tuple[list[str], np.ndarray]:

@@ -13,11 +13,10 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
-from torch import nn
 from tqdm import tqdm
 
 from rnnbias.analysis.numbers import Numbers, evaluated, vector
-from rnnbias.networks import RNN, parameters
+from rnnbias.networks import RNN, Network, parameters
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -25,11 +24,11 @@ __all__ = ["lesion", "transplant"]
 
 
 def transplant(
-    network: nn.Module,
+    network: Network,
     donor: Numbers,
     recipient: Numbers,
     cluster: xr.DataArray | ArrayLike,
-    evaluate: Callable[[nn.Module], float],
+    evaluate: Callable[[Network], float],
     *,
     controls: int = 20,
     seed: int = 0,
@@ -78,7 +77,7 @@ def transplant(
     labels = _clusters(cluster, len(ends[0]), "learned number")
     work = copy.deepcopy(network)
 
-    def given(chosen: np.ndarray) -> nn.Module:
+    def given(chosen: np.ndarray) -> Network:
         where = torch.as_tensor(chosen, device=ends[0].device)
         parameters.write(work, torch.where(where, ends[0], ends[1]))
         return work
@@ -93,7 +92,7 @@ def transplant(
 def lesion(
     network: RNN,
     cluster: xr.DataArray | ArrayLike,
-    evaluate: Callable[[nn.Module], float],
+    evaluate: Callable[[Network], float],
     *,
     controls: int = 20,
     seed: int = 0,
@@ -136,7 +135,7 @@ def lesion(
         work.learn = (*work.learn, "mask")
     before = work.mask.detach().clone()
 
-    def silenced(chosen: np.ndarray) -> nn.Module:
+    def silenced(chosen: np.ndarray) -> Network:
         where = torch.as_tensor(chosen, device=before.device)
         work.mask.data.copy_(torch.where(where, -torch.ones_like(before), before))
         return work
@@ -155,9 +154,9 @@ def _clusters(cluster: xr.DataArray | ArrayLike, count: int, each: str) -> np.nd
 
 
 def _against_controls(
-    made: Callable[[np.ndarray], nn.Module],
+    made: Callable[[np.ndarray], Network],
     labels: np.ndarray,
-    evaluate: Callable[[nn.Module], float],
+    evaluate: Callable[[Network], float],
     controls: int,
     seed: int,
     progress: bool,
@@ -193,7 +192,7 @@ def _against_controls(
 
 
 def _report(
-    found: dict[str, Labelled], labels: np.ndarray, title: str, network: nn.Module, controls: int, seed: int
+    found: dict[str, Labelled], labels: np.ndarray, title: str, network: Network, controls: int, seed: int
 ) -> xr.Dataset:
     return dataset(
         found,

@@ -14,7 +14,7 @@ from systems.functions import Function
 
 __all__ = ["Samples", "Target", "read", "read_points"]
 
-#: What can be learned: a name of `systems.functions`, a function, a pair of arrays, or an xarray object.
+#: What can be learned: a name of `systems.functions`, a function, a pair of arrays, an xarray object, or `Samples`.
 Target = str | Function | Callable[[np.ndarray], ArrayLike] | Sequence[ArrayLike] | xr.Dataset | xr.DataArray
 
 
@@ -57,7 +57,7 @@ def read(target: Target, *, box: ArrayLike | None = None, samples: int = 2000, s
     elif callable(target) and not isinstance(target, Function):
         if box is None:
             raise ValueError("box must be given with a function of your own: (low, high) for each input")
-        target, box = Function(name=getattr(target, "__name__", "function"), box=box, value=target), None
+        target, box = Function(name=getattr(target, "__name__", "function"), box=np.asarray(box), value=target), None
     if box is not None:
         raise ValueError(f"box must be given only with a function of your own, got box={box!r}")
     if isinstance(target, Function):
@@ -104,7 +104,7 @@ def _of_dataset(ds: xr.Dataset, name: str) -> Samples:
     x, y = _variable(ds, "x", "input"), _variable(ds, "y", "output")
     inputs = _names(x, "input", [f"x{i}" for i in range(x.sizes["input"])])
     outputs = _names(y, "output", _output_names(y.sizes["output"]))
-    units = {}
+    units: dict[str, str] = {}
     for dim, names in (("input", inputs), ("output", outputs)):
         given = ds[f"{dim}_units"].values.tolist() if f"{dim}_units" in ds.coords else ["1"] * len(names)
         units |= dict(zip(names, map(str, given), strict=True))

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from systems import checks
 from systems.labels import DIMENSIONS, Labelled, dataset
@@ -111,9 +112,9 @@ def long_enough(name: str, value: xr.DataArray, time: str, least: int, why: str)
         raise ValueError(f"{name} must have at least {least} samples over {time!r} ({why}), got {value.sizes[time]}")
 
 
-def positive_levels(name: str, value: object) -> np.ndarray:
+def positive_levels(name: str, value: ArrayLike) -> np.ndarray:
     """Return one or more positive numbers as a vector."""
-    levels = checks.array(name, np.atleast_1d(value), ndim=1)  # type: ignore[arg-type]
+    levels = checks.array(name, np.atleast_1d(value), ndim=1)
     if not levels.size or (levels <= 0).any():
         raise ValueError(f"{name} must hold numbers greater than 0, got {value!r}")
     return levels
@@ -140,10 +141,10 @@ def labelled(
     first: str | None = None,
 ) -> xr.Dataset:
     """Build the labelled Dataset; each variable is an array, its units and its long name."""
-    arrays = {name: (_ordered(array, first), *words) for name, (array, *words) in variables.items()}
-    coords = {str(name): c for array, *_ in arrays.values() for name, c in array.coords.items()}
+    arrays = {name: _ordered(array, first) for name, (array, _, _) in variables.items()}
+    coords = {str(name): c for array in arrays.values() for name, c in array.coords.items()}
     return dataset(
-        {name: Labelled(a.dims, a.values, units, words) for name, (a, units, words) in arrays.items()},
+        {name: Labelled(tuple(map(str, a.dims)), a.values, *variables[name][1:]) for name, a in arrays.items()},
         {
             name: Labelled(c.dims, c.values, c.attrs.get("units", "1"), c.attrs.get("long_name", name))
             for name, c in coords.items()

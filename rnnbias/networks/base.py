@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +79,7 @@ class Network(nn.Module, ABC):
         self.wiring = WIRINGS[self.recipe.wiring]
 
     def register(
-        self, values: dict[str, tuple[str | None, Tensor]], device: torch.device | str, dtype: torch.dtype
+        self, values: Mapping[str, tuple[str | None, Tensor]], device: torch.device | str, dtype: torch.dtype
     ) -> None:
         """Keep each value under its name: a parameter where the part that it belongs to learns, else a buffer."""
         for name, (part, value) in values.items():
@@ -132,7 +132,7 @@ class Network(nn.Module, ABC):
         """SHA-256 of every array that does not learn."""
         return {name: digest(value.cpu().numpy()) for name, value in self.named_buffers()}
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """What rebuilds the network but its learned numbers, as plain numbers, strings, lists and dicts."""
         return {
             "network": type(self).__name__,
@@ -146,7 +146,7 @@ class Network(nn.Module, ABC):
         }
 
     @classmethod
-    def from_dict(cls, settings: dict[str, object], device: torch.device | str = "cpu") -> Self:
+    def from_dict(cls, settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """Rebuild a network, not yet taught, from `to_dict` without its entry "network"."""
         dtype = getattr(torch, checks.choice("dtype", settings["dtype"], ("float32", "float64")))
         return cls(**{**settings, "recipe": Recipe(**settings["recipe"]), "device": device, "dtype": dtype})
@@ -158,14 +158,14 @@ class Network(nn.Module, ABC):
         return self.from_dict(settings, self.start.device)
 
     @classmethod
-    def shapes(cls, settings: dict[str, object]) -> dict[str, tuple[int, ...]]:
+    def shapes(cls, settings: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """The shapes of the learned arrays of such a network, which is not drawn for that."""
         widths = hidden_widths(settings["units"])
         inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=MOST_UNITS)
         outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=MOST_UNITS)
         wiring = WIRINGS[Recipe(**settings["recipe"]).wiring]
         rows = [wiring.rows(units) for units in widths]
-        shapes = {
+        shapes: dict[str, dict[str, tuple[int, ...]]] = {
             "bias": {"bias": (sum(widths) // wiring.units_per_bias,)},
             "gain": {"gain": (sum(widths),)},
             "mask": {"mask": (sum(widths),)},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -94,7 +94,9 @@ class FNN(Network):
             )
         frozen = self.recipe.draw_layers(self.widths, inputs=inputs, outputs=outputs)
         start = torch.cat([torch.from_numpy(b) for b in frozen.biases])
-        values = {_weight(k): ("weights", torch.from_numpy(w)) for k, w in enumerate(frozen.weights)}
+        values: dict[str, tuple[str | None, Tensor]] = {
+            _weight(k): ("weights", torch.from_numpy(w)) for k, w in enumerate(frozen.weights)
+        }
         values |= {
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, start),
@@ -148,12 +150,12 @@ class FNN(Network):
         """The outputs (..., output) for inputs (..., input)."""
         return self.read(self.trace(inputs).rate)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """See `Network.to_dict`."""
         return {**super().to_dict(), "units": list(self.widths)}
 
     @classmethod
-    def from_dict(cls, settings: dict[str, object], device: torch.device | str = "cpu") -> Self:
+    def from_dict(cls, settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Self:
         """See `Network.from_dict`; without the warning about the activation, which was given when it was chosen."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -97,7 +98,7 @@ class RNN(Network):
             "bias": self.bias_dims, "gain": ("unit",), "mask": ("unit",), "initial": ("unit",),
         }  # fmt: skip
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """See `Network.to_dict`."""
         return {**super().to_dict(), "alpha": self.alpha, "beta": self.beta}
 

@@ -11,6 +11,8 @@ mask: two thin products a block of trials that stays in the cache, and neither a
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -75,7 +77,7 @@ def cross_entropy_gradients(
     For a network with one hidden layer whose weights do not learn. `labels` (trial,) are those of all trials.
     """
     sums = _Gradients(network)
-    total = sum(sums.visit(first.drive(part), labels[part]) for part in chosen.split(BLOCK))
+    total: Any = sum(sums.visit(first.drive(part), labels[part]) for part in chosen.split(BLOCK))
     found = sums.gradients()
     return total / len(chosen), [found[name] / len(chosen) for name, _ in network.named_parameters()]
 
@@ -96,8 +98,8 @@ class _Gradients:
         self.bias = [biases[units].contiguous() for units, _ in self.sides]
         self.mask = [masks[units].contiguous() for units, _ in self.sides]
         self.gain = [network.gain[units].contiguous() for units, _ in self.sides]
-        self.sums: dict[str, list[Tensor | float]] = {part: [0.0] * fan for part in ("bias", "gain", "mask")}
-        self.read: Tensor | float = 0.0
+        self.sums: dict[str, list[Any]] = {part: [0.0] * fan for part in ("bias", "gain", "mask")}
+        self.read: Any = 0.0
 
     def visit(self, drive: Tensor, labels: Tensor) -> Tensor:
         """Add the trials of `drive` (trial, row), which may be overwritten; returns their summed cross-entropy."""

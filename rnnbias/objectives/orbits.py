@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -46,6 +45,8 @@ class Orbit:
     @classmethod
     def of(cls, system: System, dt: float, states: list[str], seed: int = 0) -> Orbit:
         """Sample the orbit that `system` settles on, for a network whose step is `dt`."""
+        if system.period is None:
+            raise ValueError(f"system must have a period, got {system!r}")
         start = system.simulate(duration=system.dt, seed=seed).trajectory.values[:, 0]
         ds = system.simulate(duration=system.period, dt=system.period / _SAMPLES, start=start, observed=states)
         return cls(torch.from_numpy(ds.trajectory.values[0].copy()), system.period / dt)
@@ -144,7 +145,7 @@ class FreeRun(Objective[RNN]):
             lambda weight: backward(self._project(network, error, weight)),
         )
 
-    def subset(self, chosen: Tensor) -> Self:
+    def subset(self, chosen: Tensor) -> FreeRun:
         """See `Objective.subset`."""
         return FreeRun(self.orbit, self.kicks[chosen], self.settle, self.steps)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def controller(network: RNN, bias: Tensor | None = None) -> Controller:
     """
     biases = network.shifted(network.bias if bias is None else bias)
 
-    def control(inputs: Tensor, rate: Tensor | None) -> tuple[Tensor, Tensor]:
+    def control(inputs: Tensor, rate: Any) -> tuple[Tensor, Any]:
         rate = network.resting(len(inputs)) if rate is None else rate
         _, rate = network.advance(rate, network.external(inputs, biases))
         return network.read(rate), rate
@@ -69,9 +70,13 @@ def movement_dataset(session: Session, movement: Movement, title: str, config: M
         "target": Labelled(("trial", "space"), target, "m", "target, from home"),
         "angle": Labelled("trial", angle, "degree", "direction of the reach"),
     }
-    numbers = {name: item._replace(values=item.values.detach().cpu().numpy()) for name, item in variables.items()}
+    numbers = {name: item._replace(values=_plain(item.values)) for name, item in variables.items()}
     config = {**config, "reaching": {"task": task.to_dict(), "plant": plant.to_dict()}}
     return dataset(numbers, coords, title=title, config=config)
+
+
+def _plain(values: Any) -> np.ndarray:
+    return values.detach().cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 approximation   `error_against_count`, `width_against_error`
 forecasting     `traces`, `attractors`, `valid_time`
-reaching        `hand_paths`, `speed_profiles`, `loss_terms`, `adaptation`
+reaching        `hand_paths`, `speed_profiles`, `adaptation`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
 learning        `learning_curve`, `bias_histogram`, `interpolation`
@@ -30,7 +30,7 @@ from rnnbias.plot.forecasting import attractors, traces, valid_time
 from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
 from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
 from rnnbias.plot.oscillation import free_runs, gain_sweep
-from rnnbias.plot.reaching import adaptation, hand_paths, loss_terms, speed_profiles
+from rnnbias.plot.reaching import adaptation, hand_paths, speed_profiles
 from rnnbias.plot.tasks import answers
 
 __all__ = [
@@ -50,7 +50,6 @@ __all__ = [
     "hand_paths",
     "interpolation",
     "learning_curve",
-    "loss_terms",
     "power_spectrum",
     "return_map",
     "speed_profiles",

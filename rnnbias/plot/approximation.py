@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from rnnbias.plot import style
 from systems.labels import config
 
 __all__ = ["error_against_count", "width_against_error"]
-
-_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#D55E00", "#56B4E9", "#8c8c8c", "#000000")
-_MARKERS = "osD^vP*X"
-_PANEL = 3.0  # inches
 
 
 def error_against_count(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
@@ -40,8 +35,7 @@ def error_against_count(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None 
     if axes is None:
         columns = min(2, len(targets))
         down = -(-len(targets) // columns)
-        size = (columns * _PANEL + 2.4, down * _PANEL + 0.3)
-        grid = plt.subplots(down, columns, figsize=size, squeeze=False, layout="constrained", sharex=True)[1].ravel()
+        grid = style.grid(None, down, columns, (1.4 * style.PANEL, 1.1 * style.PANEL), sharex=True).ravel()
         for spare in grid[len(targets) :]:
             spare.set_visible(False)
         axes = grid[: len(targets)]
@@ -53,18 +47,18 @@ def error_against_count(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None 
             if not one.sizes["count"]:
                 continue
             x, error = one.learned.max("seed").values, one.nrmse
-            look = {"color": _COLOURS[k % len(_COLOURS)]}
-            ax.plot(x, error.median("seed"), marker=_MARKERS[k % len(_MARKERS)], ms=4, lw=1.3, label=learner, **look)
-            ax.fill_between(x, error.min("seed"), error.max("seed"), alpha=0.15, lw=0, **look)
+            look = style.look(k)
+            ax.plot(x, error.median("seed"), ms=4, lw=1.3, label=learner, **look)
+            ax.fill_between(x, error.min("seed"), error.max("seed"), alpha=0.15, lw=0, color=look["color"])
             if "promise" in one and one.promise.notnull().any():
-                ax.plot(x, one.promise.median("seed"), ls=":", lw=1.3, label=f"{learner}, promised", **look)
-        ax.set(xscale="log", yscale="log")
-        ax.xaxis.set_major_locator(LogLocator())
-        ax.xaxis.set_minor_formatter(NullFormatter())
+                promised = one.promise.median("seed")
+                ax.plot(x, promised, ls=":", lw=1.3, label=f"{learner}, promised", color=look["color"])
+        ax.set_yscale("log")
+        style.counts(ax)
         kind = kinds.get(str(target), "")
         ax.set_title(f"{target} ({kind})" if kind else str(target), fontsize=10)
         ax.set_xlabel("learned numbers")
-        ax.spines[["top", "right"]].set_visible(False)
+        style.bare(ax)
     axes[0].set_ylabel("relative error")
     named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if (figure := axes[0].figure) is not None:
@@ -85,14 +79,14 @@ def width_against_error(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     -------
     The axes.
     """
-    if axes is None:
-        axes = plt.subplots(figsize=(1.9 * _PANEL, 1.3 * _PANEL), layout="constrained")[1]
+    axes = style.one(axes, 2.1, 1.4)
     for k, dimension in enumerate(data.dimension.values):
-        one, colour = data.sel(dimension=dimension), _COLOURS[(0, 4, 1, 2)[k % 4]]
-        axes.plot(one.tolerance, one.width, ls="--", lw=1.3, color=colour, label=f"construction, d = {dimension}")
-        axes.plot(one.nrmse, one.units, marker=_MARKERS[k], ms=4, color=colour, label=f"learned, d = {dimension}")
+        one, look = data.sel(dimension=dimension), style.look(k)
+        text = f"construction, d = {dimension}"
+        axes.plot(one.tolerance, one.width, ls="--", lw=1.3, color=look["color"], label=text)
+        axes.plot(one.nrmse, one.units, ms=4, label=f"learned, d = {dimension}", **look)
     axes.set(xscale="log", yscale="log", xlabel="error (standard deviations of the target)", ylabel="units")
     axes.invert_xaxis()
-    axes.spines[["top", "right"]].set_visible(False)
+    style.bare(axes)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes

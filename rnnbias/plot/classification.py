@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
-from rnnbias.plot.style import COLOURS, MARKERS, bare, need, one
+from rnnbias.plot import style
 from systems import checks
 
 __all__ = ["accuracy_against"]
@@ -33,8 +33,8 @@ def accuracy_against(data: xr.Dataset, x: str = "units", axes: Axes | None = Non
     The axes.
     """
     checks.choice("x", x, ("units", "learned"))
-    need(data, "accuracy", "learned", "units")
-    axes = one(axes, 1.8, 1.4)
+    style.need(data, "accuracy", "learned", "units")
+    axes = style.one(axes, 1.8, 1.4)
     for k, learner in enumerate(data.learner.values):
         of = data.sel(learner=learner)
         across = (of.learned if x == "learned" else of.units).values.astype(float)
@@ -42,19 +42,14 @@ def accuracy_against(data: xr.Dataset, x: str = "units", axes: Axes | None = Non
         kept = np.isfinite(mean) & np.isfinite(across)
         if not kept.any():
             continue
-        colour = COLOURS[k % len(COLOURS)]
-        axes.fill_between(across[kept], low[kept], high[kept], color=colour, alpha=0.2, lw=0)
-        axes.plot(
-            across[kept], mean[kept], MARKERS[k % len(MARKERS)], ls="-", color=colour, ms=5, lw=1.4, label=str(learner)
-        )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+        look = style.look(k)
+        axes.fill_between(across[kept], low[kept], high[kept], color=look["color"], alpha=0.2, lw=0)
+        axes.plot(across[kept], mean[kept], ms=5, lw=1.4, label=str(learner), **look)
+    style.counts(axes)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_xlabel("units" if x == "units" else "learned numbers")
     axes.set_ylabel("accuracy on test images")
     axes.grid(axis="y", lw=0.4, alpha=0.6)
     axes.legend(frameon=False, fontsize=9, loc="lower right")
-    bare(axes)
+    style.bare(axes)
     return axes

@@ -11,6 +11,7 @@ power_spectrum      power against frequency
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -59,7 +60,13 @@ def eigenvalue_cloud(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         real, imag = part.eigenvalue_real.values.ravel(), part.eigenvalue_imag.values.ravel()
         radius = f"largest |λ| {np.hypot(real, imag).max():.3f}" if real.size else "none"
         label = f"{name}: {radius}" if name else radius
-        look = {"ls": "", "color": colour, "label": label, "rasterized": True, **_STAGES.get(name, _DOTS)}
+        look: dict[str, Any] = {
+            "ls": "",
+            "color": colour,
+            "label": label,
+            "rasterized": True,
+            **_STAGES.get(name, _DOTS),
+        }
         axes.plot(real, imag, **look)
     axes.axhline(0, color=style.GREY, lw=0.4, zorder=0)
     axes.axvline(0, color=style.GREY, lw=0.4, zorder=0)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from rnnbias.plot import style
@@ -123,8 +121,7 @@ def valid_time(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     -------
     The axes.
     """
-    if axes is None:
-        _, axes = plt.subplots(figsize=(8.4, 4.6), layout="constrained")
+    axes = style.one(axes, 3.1, 1.7)
     medians = data.valid_time.median("window")
     kept = [name for name in data.learner.values if np.isfinite(medians.sel(learner=name)).any()]
     counts = {name: float(data.learned.sel(learner=name).max()) for name in kept}
@@ -135,22 +132,20 @@ def valid_time(data: xr.Dataset, axes: Axes | None = None) -> Axes:
 
     for k, (name, place) in enumerate(places.items()):
         every, seeds = data.valid_time.sel(learner=name), medians.sel(learner=name)
-        centre, colour = float(seeds.median()), style.COLOURS[k % len(style.COLOURS)]
+        centre, base = float(seeds.median()), style.look(k)
+        colour = base["color"]
         axes.vlines(place, *np.nanquantile(every, [0.25, 0.75]), color=colour, lw=4, alpha=0.35)
         axes.vlines(place, float(seeds.min()), float(seeds.max()), color=colour, lw=1.2)
         label = f"{name} ({counts[name]:,.0f}): {centre:.1f}"
-        look = {"ms": 8, "mew": 1.6, "mfc": colour if filled(name) else "white", "clip_on": False}
-        axes.plot(place, centre, style.MARKERS[k % len(style.MARKERS)], color=colour, ls="", label=label, **look)
+        face = colour if filled(name) else "white"
+        axes.plot(place, centre, ms=8, mew=1.6, mfc=face, clip_on=False, ls="", label=label, **base)
     for k, name in enumerate(name for name in kept if counts[name] == 0):
         centre = float(medians.sel(learner=name).median())
         dash = ("--", ":", "-.")[k % 3]
         axes.axhline(centre, color=style.GREY, ls=dash, lw=1.2, label=f"{name}: {centre:.1f}", zorder=0)
     if places:
         axes.set_xlim(min(places.values()) / 1.4, max(places.values()) * 1.4)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    style.counts(axes, 1, 2, 5)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("learned numbers")
     axes.set_ylabel(f"valid time ({data.valid_time.attrs.get('units', '1')})")

@@ -1,6 +1,6 @@
 """Figures of learning and of what was learned.
 
-learning_curve    losses over iterations, by term where there are terms
+learning_curve    losses over iterations, and what each term of the loss adds
 bias_histogram    densities of biases
 interpolation     what changes between two sets of learned numbers, and where
 """
@@ -43,13 +43,16 @@ def learning_curve(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     lines += [(name, rest[k % len(rest)], "--") for k, name in enumerate(terms)]
     for name, colour, dash in lines:
         if name in data:
-            text = str(data[name].attrs.get("long_name", name.replace("_", " ")))
-            axes.plot(data.iteration, data[name], dash, color=colour, lw=1.4, marker=".", label=text)
+            short = name.removeprefix("loss_").replace("_", " ")
+            text = short if name in terms else str(data[name].attrs.get("long_name", short))
+            values = data[name].where(data[name] > 0)  # the axis is logarithmic
+            axes.plot(data.iteration, values, dash, color=colour, lw=1.4, marker=".", label=text)
     axes.set(
         yscale="log",
         xlabel=style.label(data.iteration),
         ylabel=style.with_units("loss", data.loss.attrs.get("units", "1")),
     )
+    style.whole_numbers(axes)
     axes.legend(frameon=False, fontsize=9)
     style.bare(axes)
     return axes

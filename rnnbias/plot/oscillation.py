@@ -75,7 +75,7 @@ def gain_sweep(data: xr.DataArray, axes: Axes | None = None) -> Axes:
         middle = one.median("seed")
         axes.plot(data.gain, middle, "-", marker=style.MARKERS[k], color=colour, ms=5, label=name)
         aside = data.gain.values + 0.008 * (k - (count - 1) / 2)
-        for seed in one.transpose("seed", "gain").values:
+        for seed in np.asarray(one.transpose("seed", "gain")):
             axes.plot(aside, seed, ".", color=colour, ms=3, alpha=0.5)
     axes.set(xlabel="gain of the weights", ylabel=style.label(data), ylim=(-0.04, 1.04))
     axes.set_xticks(np.unique(data.gain.values.round(1)))

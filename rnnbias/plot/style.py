@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 BLACK, GREY = "#000000", "#8c8c8c"
@@ -14,7 +17,7 @@ MARKERS = "osD^vP*X<>"
 PANEL = 2.7  # inches
 
 
-def grid(axes: object, rows: int, columns: int, panel: tuple[float, float], **shared: bool | str) -> NDArray:
+def grid(axes: object, rows: int, columns: int, panel: tuple[float, float], **shared: Any) -> NDArray:
     """Return `axes` as (rows, columns), or make them, each of size `panel` in inches."""
     if axes is not None:
         return np.asarray(axes, dtype=object).reshape(rows, columns)
@@ -22,9 +25,27 @@ def grid(axes: object, rows: int, columns: int, panel: tuple[float, float], **sh
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **shared)[1]
 
 
+def look(number: int) -> dict[str, Any]:
+    """Colour and marker of the learner of this number."""
+    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
 def bare(ax: Axes) -> None:
     """Take away the frame above and on the right."""
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def whole_numbers(ax: Axes) -> None:
+    """Put the ticks of the x axis at whole numbers."""
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def counts(ax: Axes, *subs: float) -> None:
+    """Make the x axis one of counts: logarithmic, with ticks at powers of 10 times `subs`, default 1."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=subs or (1.0,)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def frame(values: xr.DataArray) -> tuple[float, float]:

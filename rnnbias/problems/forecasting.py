@@ -32,8 +32,9 @@ __all__ = ["Forecasting", "SystemFit", "fit_system"]
 _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
 _VALID = 0.4  # threshold of the valid time shown while learning
-_REMEMBERING = {"gain": 0.9, "input_scale": 0.3}  # recipe where states may be hidden: the network must remember
-_LEAK = {"alpha": -0.7, "beta": 0.3}  # that goes with it
+#: The recipe where states may be hidden, so that the network must remember, and the leak that goes with it.
+_REMEMBERING: dict[str, Any] = {"gain": 0.9, "input_scale": 0.3}
+_LEAK = {"alpha": -0.7, "beta": 0.3}
 _ROUNDS = 5  # jitters tried for one memory
 _STEP_LOSS = 0.01  # standard deviations that jitter may cost at one step
 
@@ -223,7 +224,7 @@ class Forecasting(Problem):
         """The statistics of the part that is fitted."""
         return Frame.of(self._split[0], self.output, self.horizon, self.recording.states)
 
-    def varied(self, **changes: float) -> Self:
+    def varied(self, **changes: Any) -> Self:
         """The same problem with other settings, and the same data."""
         other = replace(self, **changes)
         other.__dict__.update({name: getattr(self, name) for name in ("system", "recording", "_split", "frame")})
@@ -345,7 +346,9 @@ def _search(
     Otherwise those are left out that predict one step worse than the best at that by more than a hundredth of a
     standard deviation: on noisy data a free run that falls silent would be the best.
     """
-    found, tried, interrupted = [], [], 0
+    found: list[tuple[float, float, SystemFit]] = []
+    tried: list[dict[str, object]] = []
+    interrupted: object = 0
     for start, drawn in _starts(problem, recipe, hidden):
         least, misses = np.inf, 0
         for _ in range(_ROUNDS):

@@ -13,7 +13,7 @@ along which the state falls to either side, and stays: bits to remember.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -72,7 +72,7 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
     goals = np.atleast_1d(np.asarray(goals, complex))
     weights, alpha, beta = network.recurrent.detach().cpu().numpy(), network.alpha, network.beta
     slopes = _quiet(beta * weights, alpha, rng.standard_normal(network.units))
-    best = None
+    best: tuple[Any, ...] = (np.inf,)
     for _ in range(_ITERATIONS):
         values, right = np.linalg.eig(beta * slopes[:, None] * weights)
         left, values = np.linalg.inv(right), values - alpha
@@ -80,7 +80,7 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
         rest = np.setdiff1d(np.flatnonzero(values.imag >= 0), chosen)
         others = np.abs(values[rest]).max(initial=0.0)
         miss = np.abs(values[chosen] - goals).max() + max(0.0, others - _INSIDE)
-        if best is None or miss < best[0]:
+        if miss < best[0]:
             best = miss, slopes, values[chosen], others
         if miss < _CLOSE:
             break

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
-from torch import Tensor
 
 from rnnbias.fit import Fit
 from rnnbias.metrics import reaching as kinematics
@@ -24,7 +23,8 @@ from rnnbias.storage import checkpoint
 from systems import checks, plants
 from systems.labels import Labelled
 from systems.plants import Load, Plant
-from systems.tasks import TASKS, Loss, Reaching, Session
+from systems.tasks import Loss, Reaching, Session
+from systems.tasks.reaching import TASKS
 
 __all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "ReachingProblem", "fit_reach"]
 
@@ -147,7 +147,7 @@ class ReachingProblem(Problem):
     goal = 1e-4
 
     source: Reaching | str
-    plant: Plant | str = "point"
+    plant: Any = "point"
     loss: Loss = field(default_factory=Loss)
     tau: float = _TAU
     holdout: float = 0.5
@@ -202,8 +202,8 @@ class ReachingProblem(Problem):
 class Adaptation(ReachingProblem):
     """Reaching under a new load from where a fit ended; `before` (unit,) are its biases, `usual` its own load."""
 
-    before: Tensor | None = None
-    usual: Load | None = None
+    before: Any = None
+    usual: Any = None
 
     def objectives(self, network: RNN, seed: int) -> Objectives:
         """See `Problem.objectives`; the learning curve and the after-effects are recorded too."""
@@ -317,6 +317,7 @@ class ReachFit(Fit):
         self, targets: int | ArrayLike | None, starts: ArrayLike | None, load: Load | None, seed: int | None
     ) -> Session:
         task = self.task if load is None else replace(self.task, load=load)
+        reaches: Any
         if targets is None:
             reaches = task.reaches()
         elif isinstance(targets, int):

@@ -125,7 +125,7 @@ class Regression(Problem):
 
     trainable = FNN.parts
 
-    target: Target
+    target: Any
     box: ArrayLike | None = None
     samples: int = 2000
     seed: int = 0
@@ -175,7 +175,8 @@ class Regression(Problem):
         """See `Problem.objectives`."""
         x, y = self._scaled
         inputs, targets = x.transform(self.data.x, network.start), y.transform(self.data.y, network.start)
-        return Objectives(*(Points(inputs[rows], targets[rows]) for rows in self._split))
+        train, held_out = (Points(inputs[rows], targets[rows]) for rows in self._split)
+        return Objectives(train, held_out)
 
     def settings(self, train: Any) -> dict[str, object]:
         """See `Problem.settings`."""
@@ -260,8 +261,8 @@ class FunctionFit(Fit):
         )
         inputs, outputs = (tuple(map(str, arrays[dim].values)) for dim in ("input", "output"))
         units = dict(zip((*inputs, *outputs), map(str, about["units"]), strict=True))
-        empty = [np.empty((0, size)) for size in (network.inputs, network.outputs)]
-        samples = Samples(*empty, box, inputs, outputs, units, str(about["name"]), {})
+        x_empty, y_empty = np.empty((0, network.inputs)), np.empty((0, network.outputs))
+        samples = Samples(x_empty, y_empty, box, inputs, outputs, units, str(about["name"]), {})
         x = Standardiser.restored(arrays, network.inputs, "x_")
         y = Standardiser.restored(arrays, network.outputs, "y_")
         return cls(x=x, y=y, samples=samples, **fields)

@@ -53,7 +53,8 @@ def find_solver(solver: Solver | str | None, learn: tuple[str, ...]) -> Solver:
     (0.003, Ridge(ridge=None))
     """
     if solver is None:
-        solver = {("bias",): LevenbergMarquardt(), ("readout",): Ridge()}.get(learn, Adam())
+        usual: dict[tuple[str, ...], Solver] = {("bias",): LevenbergMarquardt(), ("readout",): Ridge()}
+        solver = usual.get(learn, Adam())
     elif isinstance(solver, str):
         solver = SOLVERS[checks.choice("solver", solver, SOLVERS)]()
     elif not isinstance(solver, Solver):

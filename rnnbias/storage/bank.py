@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 
+from rnnbias.networks import Network
 from rnnbias.storage import checkpoint, netcdf
 from systems.labels import Labelled, dataset
 
@@ -46,13 +46,13 @@ class Bank(Mapping[str, dict[str, Tensor]]):
     (3.0, ['start', 'moved'])
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network
         self._frozen = network.digests()
         self._sets: dict[str, dict[str, Tensor]] = {}
         self.store("start")
 
-    def store(self, name: str, source: nn.Module | None = None) -> None:
+    def store(self, name: str, source: Network | None = None) -> None:
         """Keep a copy of the network's present numbers under `name`, over any older one.
 
         With `source`, the numbers of another network that has the same frozen arrays.
@@ -63,14 +63,14 @@ class Bank(Mapping[str, dict[str, Tensor]]):
         self._check(source)
         self._sets[name] = _present(source)
 
-    def use(self, name: str) -> nn.Module:
+    def use(self, name: str) -> Network:
         """Put the numbers called `name` into the network; returns it."""
         self._check()
         self._put(self[name])
         return self.network
 
     @contextmanager
-    def using(self, name: str) -> Iterator[nn.Module]:
+    def using(self, name: str) -> Iterator[Network]:
         """Lend the numbers called `name` to the network for a `with` block."""
         before = _present(self.network)
         try:
@@ -104,14 +104,14 @@ class Bank(Mapping[str, dict[str, Tensor]]):
         return netcdf.write_netcdf(self.to_dataset(), path)
 
     @classmethod
-    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Bank:
         """Read a bank that `save` wrote: draw its frozen arrays again and check every digest.
 
         Nothing in the file is executed. The network comes with the numbers of the first set. Raises FileNotFoundError
         where there is no file, and ValueError where the file is truncated, altered or no bank.
         """
 
-        def rebuild(ds: xr.Dataset, config: dict, frozen: dict) -> Self:
+        def rebuild(ds: xr.Dataset, config: dict, frozen: dict) -> Bank:
             sets = {str(name): ds.isel(task=k) for k, name in enumerate(ds["task"].values)}
             if len(sets) < ds.sizes["task"] or not all(sets):
                 raise ValueError(f"task must name every set in its own way, got {ds['task'].values.tolist()}")
@@ -141,7 +141,7 @@ class Bank(Mapping[str, dict[str, Tensor]]):
         for name, parameter in self.network.named_parameters():
             parameter.data.copy_(numbers[name])
 
-    def _check(self, network: nn.Module | None = None) -> None:
+    def _check(self, network: Network | None = None) -> None:
         now = (self.network if network is None else network).digests()
         moved = [name for name in self._frozen if now.get(name) != self._frozen[name]]
         if moved or len(now) != len(self._frozen):
@@ -149,5 +149,5 @@ class Bank(Mapping[str, dict[str, Tensor]]):
             raise RuntimeError(f"the frozen {named} must be those that the bank was made with, but they differ")
 
 
-def _present(network: nn.Module) -> dict[str, Tensor]:
+def _present(network: Network) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in network.named_parameters()}
