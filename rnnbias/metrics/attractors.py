@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 import xarray as xr
-from scipy.spatial.distance import cdist
-from scipy.special import logsumexp
 
 from rnnbias.metrics.fields import field, labelled, long_enough, matched, scale_field
 from systems import checks
@@ -226,6 +224,9 @@ def _mixture(
     model: np.ndarray, truth: np.ndarray, scale: np.ndarray, width: float, samples: int, seed: int
 ) -> tuple[float, float]:
     """(time, state) twice, (state,) -> D_stsp of two Gaussian mixtures and the fraction of failed samples."""
+    from scipy.spatial.distance import cdist
+    from scipy.special import logsumexp
+
     rng = np.random.default_rng(seed)
     finite = np.isfinite(model).all(1)
     with np.errstate(over="ignore"):
@@ -234,6 +235,7 @@ def _mixture(
     points = truth[rng.integers(len(truth), size=samples)] + width * rng.standard_normal((samples, len(scale)))
 
     def log_density(centres: np.ndarray) -> np.ndarray:  # up to a constant that both mixtures share
+
         blocks = np.array_split(points, max(1, samples * len(centres) // 4_000_000))
         return np.concatenate([logsumexp(cdist(b, centres, "sqeuclidean") / (-2 * width**2), 1) for b in blocks])
 

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import xarray as xr
-from scipy.interpolate import CubicSpline
 
 from rnnbias.metrics.fields import field, flat, labelled, long_enough, matched, sampling_step, single
 from systems import checks
@@ -161,6 +160,8 @@ def _cycles(name: str, value: object, time: str, finite: bool, hysteresis: float
 
 def _cycle(x: np.ndarray, dt: float, hysteresis: float) -> tuple[float, float]:
     """(time,) -> period and amplitude, both NaN where no lasting oscillation is seen."""
+    from scipy.interpolate import CubicSpline
+
     nothing = math.nan, math.nan
     if flat(x):
         return nothing

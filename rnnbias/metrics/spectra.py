@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import xarray as xr
-from scipy.ndimage import gaussian_filter1d
 
 from rnnbias.metrics.fields import field, flat, labelled, long_enough, matched, sampling_step, single
 from systems import checks
@@ -97,6 +96,8 @@ def _hellinger(model: np.ndarray, truth: np.ndarray, smoothing: float) -> np.nda
 
 def _spectrum(x: np.ndarray, smoothing: float) -> np.ndarray:
     """(..., time) -> (..., frequency): smoothed power of the z-scored series, of sum 1."""
+    from scipy.ndimage import gaussian_filter1d
+
     x = x / np.abs(x).max(-1, keepdims=True)
     z = (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)
     power = np.abs(np.fft.rfft(z)) ** 2

@@ -68,7 +68,7 @@ def fit_reach(
     Parameters
     ----------
     task : Reaching or str
-        A task such as `CentreOut(targets=24)`, or a name from `systems.available("task")`.
+        A task such as `CentreOut(targets=24)`, or "centre-out" or "random".
     plant : Plant or str
         A plant, or a name from `systems.available("plant")`.
     units : int
