@@ -125,7 +125,7 @@ def fixed_points(lorenz: Lorenz) -> xr.Dataset:
     found = analysis.fixed_points(step, states, lorenz.system.dt, starts=size.starts, slow=0.0)
     seen = found.isel(state=slice(fit.network.units, None)).assign_coords(state=list(lorenz.system.states))
     for name in ("position", "start"):
-        seen[name] = seen[name] * fit.frame.states.scale + fit.frame.states.mean
+        seen[name] = seen[name] * fit.standardiser.scale + fit.standardiser.mean
         seen[name].attrs = {"units": "1", "long_name": f"{name} in the data's own state"}
     return seen.isel(mode=slice(0, 6)).assign_coords(learner=("point", ["network"] * found.sizes["point"]))
 
@@ -148,7 +148,7 @@ def spectra(lorenz: Lorenz) -> xr.Dataset:
 def distances(lorenz: Lorenz) -> xr.Dataset:
     """D_stsp over all runs together and the mean D_H of single ones, of the network and of two halves of the truth."""
     fit = lorenz.fit
-    scale = xr.DataArray(fit.frame.states.scale, {"state": list(fit.recording.states)}, "state")
+    scale = xr.DataArray(fit.standardiser.scale, {"state": list(fit.recording.states)}, "state")
     truth, network = (lorenz.free.sel(learner=name, drop=True) for name in ("truth", "network"))
     floor = analysis.floors(truth, scale).mean("trial", keep_attrs=True)
     floor["state_space_divergence"] = analysis.floors(_joined(truth), scale).state_space_divergence
@@ -194,7 +194,7 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
     moves (its standard deviation in time, over that of the data)."""
     fit, dt = lorenz.fit, lorenz.system.dt
     contexts = lorenz.contexts[:20]
-    scale, steps = fit.frame.states.scale, lorenz.size.mixture_steps
+    scale, steps = fit.standardiser.scale, lorenz.size.mixture_steps
 
     def evaluate(network: nn.Module) -> dict[str, float]:
         step, state = _swapped(fit, network).free_map(contexts)

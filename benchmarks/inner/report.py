@@ -118,7 +118,7 @@ def _exponent_table(ds: xr.Dataset) -> list[str]:
 
 def _point_table(lorenz: Lorenz, ds: xr.Dataset) -> list[str]:
     """Each true point with the nearest one of the network, and what else the network has."""
-    scale, true = lorenz.fit.frame.states.scale, lorenz.fixed
+    scale, true = lorenz.fit.standardiser.scale, lorenz.fixed
     position = ds.position.values
     header = ["point", "true (x, y, z)", "network (x, y, z)", "distance", "true eigenvalues", "network's", "starts"]
     cells, used = [], set()

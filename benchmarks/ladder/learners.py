@@ -158,7 +158,7 @@ class Echo(Learner):
             seed=seed,
             progress=False,
         )
-        standard = fit.frame.states.transform(task.train.trajectory.values, fit.network.start)
+        standard = fit.standardiser.transform(task.train.trajectory.values, fit.network.start)
         washout = min(self.washout, task.context, standard.shape[1] // 3)
         then = standard[:, washout + 1 :].flatten(0, 1)
         with torch.no_grad():
@@ -166,7 +166,8 @@ class Echo(Learner):
             middle, level = rates.mean(0), then.mean(0)
             fit.network.readout.copy_(least_squares(rates - middle, then - level, self.ridge).T)
             intercept = level - fit.network.readout @ middle
-        return replace(fit, frame=fit.frame._replace(step_mean=intercept.numpy()))
+        steps = fit.frame.steps._replace(mean=intercept.numpy())
+        return replace(fit, frame=fit.frame._replace(steps=steps))
 
     def learned(self, model: SystemFit) -> int:
         """The readout and its intercept."""

@@ -165,7 +165,7 @@ def _draw(out: Path, trained: xr.Dataset, unseen: xr.Dataset, history: xr.Datase
     plot.speed_profiles(trained, axes[0]).set_title("trained targets", fontsize=10)
     plot.speed_profiles(unseen, axes[1], _NEW).set_title("unseen targets", fontsize=10)
     save(figure, out / "speeds.png", 130)
-    save(plot.loss_terms(history), out / "loss.png", 130)
+    save(plot.learning_curve(history), out / "loss.png", 130)
 
 
 def _draw_adaptation(path: Path, name: str, before: ReachFit, after: ReachFit) -> None:

@@ -8,21 +8,24 @@ import inside
 import systems
 from inner import analyses
 from inner.analyses import ANALYSES, Lorenz, Size
-from rnnbias import load
+from rnnbias import LevenbergMarquardt, load
 
 TINY = Size(
     units=60, samples=500, trials=4, duration=1.0, runs=2, run_samples=700, starts=4, moments=2, mixtures=3,
     mixture_steps=20,
 )  # fmt: skip
 
+BRIEF = LevenbergMarquardt(iterations=2)
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """One run of everything, in miniature."""
-    out, get = tmp_path_factory.mktemp("inside"), systems.get
+    out, get, fit = tmp_path_factory.mktemp("inside"), systems.get, analyses.fit_system
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Size, "quick", classmethod(lambda cls: TINY))
         patch.setattr(analyses, "SETTLE", 100)
+        patch.setattr(analyses, "fit_system", lambda *data, **how: fit(*data, **how, solver=BRIEF, jitter=0.0))
         patch.setattr(analyses.systems, "get", lambda name: replace(get(name), transient=1.0))
         assert inside.main(["--quick", "--out", str(out)]) == 0
     return out

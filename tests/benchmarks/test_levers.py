@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 import levers
+import systems
 from rnnbias import LevenbergMarquardt, Recipe
 
 
@@ -14,6 +17,9 @@ def test_each_lever_moves_one_thing_and_the_table_grows_line_by_line(tmp_path, m
         assert written.exists() == (len(seen) > 1)  # a killed run leaves what it measured
         return real(data, **{"solver": LevenbergMarquardt(iterations=1), **options})
 
+    get = systems.get
+    monkeypatch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
+    monkeypatch.setattr(levers, "_REACH", 2.0)
     monkeypatch.setattr(levers, "fit_system", fit_system)
     arguments = ["--units", "20", "--samples", "300", "--windows", "2", "--out", str(tmp_path)]
     assert levers.main([*arguments, "--only", "the defaults", "recurrent gain 0.5"]) == 0

@@ -1,25 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import observe
 import oscillate
+import systems
 
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     out = tmp_path_factory.mktemp("oscillate")
     arguments = [
-        "--quick",
-        "--target",
-        "cosine",
-        "--gains",
-        "0.5",
-        "1.2",
-        "--learners",
-        "bias",
-        "full",
-        "--out",
+        *["--quick", "--target", "cosine", "--gains", "0.5", "1.2", "--learners", "bias", "full", "--out"],
         str(out),
     ]
     with pytest.MonkeyPatch.context() as patch:
@@ -79,6 +73,8 @@ def test_wrong_arguments_end_in_one_line(message, arguments, tmp_path, capsys):
 
 
 def test_partial_observation_reports_both_ways_of_running(tmp_path, monkeypatch):
+    get = systems.get
+    monkeypatch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
     monkeypatch.setattr(observe, "_REACH", 1.0)
     monkeypatch.setattr(observe, "half_width", lambda trials, duration: 0.24)
     assert observe.main(["--quick", "--learners", "bias", "full-matched", "--out", str(tmp_path)]) == 0
