@@ -46,7 +46,7 @@ def return_map(series: xr.DataArray) -> xr.Dataset:
         `series` is no real, finite DataArray, has dimensions beside these or uneven times, or holds no two successive
         maxima.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(400) * 0.1
     >>> found = return_map(xr.DataArray(3 * np.sin(t), {"time": t}, "time"))
@@ -112,7 +112,7 @@ def power_spectrum(series: xr.DataArray, *, segment: int | None = None) -> xr.Da
     TypeError, ValueError
         `series` is no real, finite DataArray, lacks `time`, is uneven or shorter than the segment.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(1000) * 0.1
     >>> found = power_spectrum(xr.DataArray(np.sin(2 * np.pi * 0.5 * t), {"time": t}, "time"), segment=200)
@@ -163,7 +163,7 @@ def floors(truth: xr.DataArray, scale: xr.DataArray) -> xr.Dataset:
     TypeError, ValueError
         As those two.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(400) * 2 * np.pi / 200
     >>> circle = xr.DataArray(np.stack([np.cos(t), np.sin(t)], 1), {"time": t}, ("time", "state"))

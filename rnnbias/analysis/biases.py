@@ -46,7 +46,7 @@ def bias_histogram(bias: xr.DataArray, *, bins: int = 40, unit: str = "unit") ->
     TypeError, ValueError
         `bias` is no real, finite DataArray, lacks `unit`, or is the same for all.
 
-    Objective
+    Examples
     --------
     >>> found = bias_histogram(xr.DataArray([0.0, 1.0, 1.0, 2.0], dims="unit"), bins=2)
     >>> found.density.values.tolist(), found.bias.values.tolist()
@@ -94,7 +94,7 @@ def bias_distance(bias: xr.DataArray, *, task: str = "task", unit: str = "unit")
     TypeError, ValueError
         `bias` is no real, finite DataArray (task, unit), or a set is zero.
 
-    Objective
+    Examples
     --------
     >>> found = bias_distance(xr.DataArray([[3.0, 0.0], [0.0, 4.0]], dims=("task", "unit")))
     >>> found.distance.values.tolist(), found.cosine.values.tolist()
@@ -141,7 +141,7 @@ def unit_activity(rate: xr.DataArray, *, threshold: float = 0.0, unit: str = "un
     TypeError, ValueError
         `rate` is no real, finite DataArray or lacks `unit` and both `trial` and `time`.
 
-    Objective
+    Examples
     --------
     >>> found = unit_activity(xr.DataArray([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]], dims=("time", "unit")))
     >>> found.on.values.tolist(), round(found.off.item(), 3)
@@ -205,7 +205,7 @@ def interpolate(
     TypeError, ValueError
         The sets do not belong to the network, `evaluate` returns no number, a number is outside its bounds.
 
-    Objective
+    Examples
     --------
     >>> from rnnbias import RNN
     >>> net = RNN(6, 1, 1)

@@ -48,7 +48,7 @@ def principal_components(activity: xr.DataArray, *, share: float = 0.9, unit: st
         `activity` is no real, finite DataArray, lacks `unit` and both `trial` and `time`, has fewer than 2 samples or
         does not vary.
 
-    Objective
+    Examples
     --------
     >>> round_trip = np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], 1)
     >>> found = principal_components(xr.DataArray(round_trip, dims=("time", "unit")))
@@ -128,7 +128,7 @@ def alignment(
     TypeError, ValueError
         As `principal_components`; there are too few samples or units for K.
 
-    Objective
+    Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> both = np.zeros((2, 50, 4))

@@ -93,7 +93,7 @@ def fixed_points(
     TypeError, ValueError
         `trajectory` is not real and finite, a number is outside its bounds, `step` is no such map.
 
-    Objective
+    Examples
     --------
     >>> found = fixed_points(lambda x: x + 0.1 * (x - x**3), np.linspace(-2, 2, 16)[:, None])
     >>> np.sort(found.position.values.round(6).ravel() + 0.0).tolist(), int(found.stable.sum())

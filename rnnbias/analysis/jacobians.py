@@ -48,7 +48,7 @@ def jacobians(step: maps.Map, states: Tensor | ArrayLike, dt: float = 1.0, *, ev
     TypeError, ValueError
         `states` is not real, finite and (trial, time, n), a number is outside its bounds, `step` is no such map.
 
-    Objective
+    Examples
     --------
     >>> jacobians(lambda x: x**2, [[[1.0], [3.0]]]).jacobian.values.ravel().tolist()
     [2.0, 6.0]
@@ -84,7 +84,7 @@ def eigenvalues(step: maps.Map, states: Tensor | ArrayLike, dt: float = 1.0, *, 
     TypeError, ValueError
         As `jacobians`.
 
-    Objective
+    Examples
     --------
     >>> turn = torch.tensor([[0.0, -0.5], [0.5, 0.0]], dtype=torch.float64)
     >>> found = eigenvalues(lambda x: x @ turn.T, np.ones((1, 1, 2)))
@@ -131,7 +131,7 @@ def before_after(fit: SystemFit, inputs: xr.Dataset | xr.DataArray | ArrayLike, 
     TypeError, ValueError
         `fit` has no closed loop or has learned nothing, `inputs` are not of its kind or too short.
 
-    Objective
+    Examples
     --------
     >>> from rnnbias import fit_system
     >>> import systems

@@ -88,7 +88,7 @@ def lyapunov_spectrum(
     TypeError, ValueError
         `start` or a number has the wrong type or is outside its bounds, or `step` is no such map.
 
-    Objective
+    Examples
     --------
     >>> halves = torch.tensor([0.5, 0.25], dtype=torch.float64)
     >>> found = lyapunov_spectrum(lambda x: x * halves, np.ones((2, 2)), steps=20, dt=1.0, transient=50)
@@ -155,7 +155,7 @@ def system_spectrum(
     TypeError, ValueError
         `system` is no System or has a delay, a number is outside its bounds, or the tolerance is not reached.
 
-    Objective
+    Examples
     --------
     >>> decay = System(name="decay", states=["x", "y"], field=lambda t, s, p: s * torch.tensor([0.3, -2.0]))
     >>> system_spectrum(decay, duration=2.0, trials=2, transient=10.0).exponent.values.round(4).tolist()

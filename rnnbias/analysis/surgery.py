@@ -66,7 +66,7 @@ def transplant(
     TypeError, ValueError
         The sets or labels do not fit the network, `evaluate` returns no number, a number is outside its bounds.
 
-    Objective
+    Examples
     --------
     >>> net = RNN(8, 1, 1)
     >>> found = transplant(net, np.ones(4), np.zeros(4), [0, 0, 1, -1], lambda n: n.bias.sum().item())
@@ -120,7 +120,7 @@ def lesion(
     TypeError, ValueError
         `network` is no RNN, `cluster` does not fit it, or as `transplant`.
 
-    Objective
+    Examples
     --------
     >>> net = RNN(6, 1, 1)
     >>> seen = lambda n: (n(torch.ones(1, 1, 1).double()).rate == 0).sum().item()

@@ -57,7 +57,10 @@ def read(target: Target, *, box: ArrayLike | None = None, samples: int = 2000, s
     elif callable(target) and not isinstance(target, Function):
         if box is None:
             raise ValueError("box must be given with a function of your own: (low, high) for each input")
-        target, box = Function(name=getattr(target, "__name__", "function"), box=np.asarray(box).tolist(), value=target), None
+        target, box = (
+            Function(name=getattr(target, "__name__", "function"), box=np.asarray(box).tolist(), value=target),
+            None,
+        )
     if box is not None:
         raise ValueError(f"box must be given only with a function of your own, got box={box!r}")
     if isinstance(target, Function):

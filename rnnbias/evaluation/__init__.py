@@ -4,7 +4,6 @@ forecasters    `Forecaster`: what `SystemFit` and every baseline can do
 baselines      forecasters without a network: `Persistence`, `LinearAutoregression`, `NVAR`
 forecasts      closed-loop forecasts beside the truth: `score_forecasts` and its parts
 runs           `Runs`: the cells of a sweep in files, resumed by key; `gather`: cells as one Dataset
-comparison     what biases, gains, masks, readouts and everything learn at one count: `rnnbias.compare`
 """
 
 from rnnbias.evaluation.baselines import NVAR, LinearAutoregression, Persistence

@@ -68,7 +68,7 @@ def state_space_divergence(
     ----------
     Koppe et al. 2019, PLoS Comput. Biol. 15, e1007263; Hess et al. 2023, ICML, arXiv:2306.04406.
 
-    Objective
+    Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> truth = xr.DataArray(rng.normal(size=(1000, 2)), dims=("time", "state"))
@@ -152,7 +152,7 @@ def mixture_divergence(
     ----------
     Koppe et al. 2019, PLoS Comput. Biol. 15, e1007263; Hess et al. 2023, ICML, arXiv:2306.04406.
 
-    Objective
+    Examples
     --------
     Two points at a distance of 2 are two Gaussians with divergence :math:`2^2 / 2`:
 

@@ -41,7 +41,7 @@ def period(series: xr.DataArray, hysteresis: float = 0.25, *, time: str = "time"
     TypeError, ValueError
         `series` is no real DataArray, lacks `time` or its coordinate, or is uneven or too short.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(500) * 0.1
     >>> round(period(xr.DataArray(np.sin(2 * np.pi * t / 7), {"time": t}, "time")).item(), 4)
@@ -74,7 +74,7 @@ def amplitude(series: xr.DataArray, hysteresis: float = 0.25, *, time: str = "ti
     TypeError, ValueError
         As for :func:`period`.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(500) * 0.1
     >>> round(amplitude(xr.DataArray(3 + 2 * np.sin(t), {"time": t}, "time")).item(), 4)
@@ -119,7 +119,7 @@ def cycle_error(
     TypeError, ValueError
         As for :func:`period`; labels other than the times disagree; a state of `truth` does not oscillate.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(500) * 0.1
     >>> truth = xr.DataArray(np.sin(t)[:, None], {"time": t}, ("time", "state"))

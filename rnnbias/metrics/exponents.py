@@ -72,7 +72,7 @@ def largest_exponent(
     ----------
     Benettin, Galgani, Giorgilli and Strelcyn 1980, Meccanica 15, 9.
 
-    Objective
+    Examples
     --------
     >>> ds = largest_exponent(lambda x: 0.5 * x, np.ones((2, 3)), steps=10, dt=1.0, transient=0)
     >>> round(ds.exponent.item(), 6), round(float(np.log(0.5)), 6)

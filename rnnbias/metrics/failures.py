@@ -47,7 +47,7 @@ def divergence_rate(
     TypeError, ValueError
         As for :func:`error`; `limit` not positive.
 
-    Objective
+    Examples
     --------
     >>> forecast = xr.DataArray([[0.0], [1.0], [99.0], [np.nan]], dims=("trial", "time")).expand_dims(state=1)
     >>> one = xr.DataArray([1.0], dims="state")
@@ -106,7 +106,7 @@ def constant_rate(
     TypeError, ValueError
         As for :func:`error`; `last` or `floor` out of bounds; fewer than 2 samples in the last part.
 
-    Objective
+    Examples
     --------
     >>> x = np.stack([np.sin(np.arange(100.0)), np.exp(-np.arange(100.0))])
     >>> forecast = xr.DataArray(x[..., None], dims=("trial", "time", "state"))

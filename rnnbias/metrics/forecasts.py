@@ -48,7 +48,7 @@ def error(
     ValueError
         A dimension is missing, labels disagree, `scale` is not positive, `truth` or `scale` is not finite.
 
-    Objective
+    Examples
     --------
     >>> truth = xr.DataArray(np.zeros((2, 2)), dims=("time", "state"))
     >>> scale = xr.DataArray([1.0, 2.0], dims="state")
@@ -105,7 +105,7 @@ def valid_time(
     ----------
     Pathak et al. 2018, Phys. Rev. Lett. 120, 024102; Vlachas et al. 2020, Neural Networks 126, 191.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(100) * 0.1
     >>> truth = xr.DataArray(np.zeros((100, 1)), {"time": t}, ("time", "state"))
@@ -180,7 +180,7 @@ def nrmse(
     TypeError, ValueError
         As for :func:`error`; uneven times; a `horizon` shorter than a step or longer than the forecast.
 
-    Objective
+    Examples
     --------
     >>> truth = xr.DataArray(np.zeros((4, 1)), {"time": [0.1, 0.2, 0.3, 0.4]}, ("time", "state"))
     >>> scale = xr.DataArray([2.0], dims="state")

@@ -58,7 +58,7 @@ def spectral_distance(
     ----------
     Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, arXiv:2110.07238.
 
-    Objective
+    Examples
     --------
     >>> t = np.arange(1000) * 0.1
     >>> truth = xr.DataArray(np.sin(t)[:, None], {"time": t}, ("time", "state"))

@@ -65,10 +65,6 @@ def fit_autonomous(
     ----------
     system : str or System
         A name from `systems.available()` or a `System`, with a period.
-    units : int
-        Network size.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "initial", "weights".
     solver : Solver or str, optional
         Default: `GaussNewton`, or `Adam` where weights or masks learn.
     seed : int
@@ -88,31 +84,18 @@ def fit_autonomous(
         activity may die out within a period, learning goes better with settle=0.
     growth : float
         Of the oscillation at its source, per step, with start "hopf".
-    activation : str
-        As in `RNN`; start "hopf" needs "tanh".
     alpha, beta : float
         The leak of `RNN`.
     starts : int
         Runs in all, from rest and from kicked starts.
     holdout : float
         Fraction of them held out for early stopping.
-    patience : int, optional
-        How many records without a better held-out loss (by a tenth) end the learning; default 8.
-    goal : float, optional
-        Training loss at which learning ends; default 1e-5.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
+    units, learn, activation, patience, goal, device, progress
+        See `solve`; start "hopf" needs "tanh". Default: patience 8, goal 1e-5.
 
     Returns
     -------
     AutonomousFit
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
 
     Notes
     -----
@@ -122,7 +105,7 @@ def fit_autonomous(
 
     Model and experiment: Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 3.
 
-    Objective
+    Examples
     --------
     >>> fit = fit_autonomous("cosine", units=80, progress=False)
     >>> fit.network.learned

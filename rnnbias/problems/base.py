@@ -134,6 +134,11 @@ def solve(
     RuntimeError
         If frozen weights changed.
 
+    Notes
+    -----
+    Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025
+    (arXiv:2407.00957). The same call with the same seed gives the same bits on the same machine and thread count.
+
     Examples
     --------
     >>> from rnnbias.problems import Regression

@@ -61,8 +61,6 @@ def fit_classes(
         What to learn, or the name of it for `systems.images.base.get`. Its test images are not looked at.
     units : int or sequence of int
         Units of each hidden layer.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "weights".
     solver : Solver or str, optional
         Default: 20 epochs of `Adam` on the cross-entropy, in minibatches of 128. `Ridge` (readout) and
         `LevenbergMarquardt` (biases of small networks) bring the outputs to one-hot targets in least squares.
@@ -70,8 +68,6 @@ def fit_classes(
         Of the weights; it replaces the recipe's.
     recipe : Recipe, optional
         Scales, law and wiring of the frozen weights. Default: Gaussian; twins where neither readout nor weights learn.
-    activation : str, optional
-        As in `FNN`; default "relu".
     brightness : str
         "centred": each pixel minus its mean over the training images, divided so that |x|^2 is 1 in the mean (then W x
         has the recipe's `input_scale` as standard deviation); "unit": from 0 to 1.
@@ -80,32 +76,18 @@ def fit_classes(
     memory : float
         Bytes for W x of all images, which never changes and is kept where the first layer's weights are frozen: in full
         precision, else in half precision, else computed at every batch. `ClassFit.settings["drives"]` says which.
-    patience : int, optional
-        How many records without a better held-out loss (by a tenth) end the learning; default: all epochs are run.
-
-    goal : float, optional
-        Training loss at which learning ends; default 0.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar with loss and accuracy. Ctrl-C ends learning and keeps the best.
+    learn, activation, patience, goal, device, progress
+        See `solve`. Default: "relu"; all epochs are run, and the best is kept.
 
     Returns
     -------
     ClassFit
 
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
-
     Notes
     -----
-    Numbers are float32 under solvers that descend, such as `Adam`, and float64 otherwise. Model: Williams et al.,
-    "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025. The same call with the same
-    seed gives the same bits on the same machine.
+    Numbers are float32 under solvers that descend, such as `Adam`, and float64 otherwise.
 
-    Objective
+    Examples
     --------
     >>> from systems import images
     >>> digits = images.get("digits")

@@ -59,10 +59,6 @@ def fit_task(
     ----------
     task : str or CognitiveTask
         A name from `systems.tasks.cognitive.available()` or a task.
-    units : int
-        Network size.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "initial", "weights".
     solver : Solver or str, optional
         Default: `GaussNewton`, or `Adam` where weights or a mask learn.
     seed : int
@@ -80,33 +76,20 @@ def fit_task(
         Fraction of them held out for early stopping.
     every : int
         Of the steps at which the answer counts, one in so many, drawn at random, is learned from.
-    activation : str
-        As in `RNN`; start "placed" needs "tanh".
     alpha, beta : float
         The leak of `RNN`.
-    patience : int, optional
-        How many records without a better held-out loss (by a tenth) end the learning; default 20.
-    goal : float, optional
-        Training loss at which learning ends; default 1e-4.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
+    units, learn, activation, patience, goal, device, progress
+        See `solve`; start "placed" needs "tanh". Default: patience 20, goal 1e-4.
 
     Returns
     -------
     TaskFit
 
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
-
     Notes
     -----
     Model: Williams et al., ICLR 2025 (arXiv:2407.00957); the tasks are those that its reviewers asked for.
 
-    Objective
+    Examples
     --------
     >>> from systems.tasks import cognitive
     >>> task = cognitive.get("flip_flop", bits=1)

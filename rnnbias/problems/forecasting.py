@@ -77,8 +77,6 @@ def fit_system(
         `time` dimension, or an array (time,), (time, state) or (trial, time, state) together with `dt`.
     units : int
         Network size. Under push-pull wiring (the default with biases) half as many numbers learn.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "initial", "weights".
     solver : Solver or str, optional
         A solver, or "levenberg-marquardt", "adam" or "ridge". Default: `LevenbergMarquardt` for biases, `Ridge` for
         the readout, `Adam` for anything else.
@@ -100,8 +98,6 @@ def fit_system(
         How many samples ahead the network predicts.
     output : str
         "increment" (the change over the horizon) or "state".
-    activation : str
-        As in `RNN`.
     alpha, beta : float, optional
         The leak of `RNN`; default 0 and 1, or see Notes.
     washout : int
@@ -112,23 +108,12 @@ def fit_system(
     holdout : float
         Fraction of the data held out for early stopping: whole trials where there are ten or more, otherwise
         the end of each.
-    patience : int, optional
-        How many records without a better held-out loss (by a tenth) end the learning; default 3.
-    goal : float, optional
-        Training loss at which learning ends; default 0.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar with loss and valid time. Ctrl-C ends learning and keeps the best.
+    learn, activation, patience, goal, device, progress
+        See `solve`; the progress bar shows the loss and the valid time.
 
     Returns
     -------
     SystemFit
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
 
     Warns
     -----
@@ -145,10 +130,7 @@ def fit_system(
     with gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may
     be, with both. `Fit.settings["tried"]` lists what was tried.
 
-    Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
-    The same call with the same seed gives the same bits on the same machine.
-
-    Objective
+    Examples
     --------
     >>> fit = fit_system("lorenz63", units=100, samples=1000, progress=False)
     >>> fit.network.learned

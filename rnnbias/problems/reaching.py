@@ -73,8 +73,6 @@ def fit_reach(
         A plant, or a name from `systems.available("plant")`.
     units : int
         Network size. Under push-pull wiring (the default with second-order learning) half as many numbers learn.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "initial", "weights".
     solver : Solver or str, optional
         A solver, or "levenberg-marquardt" (the default wherever it can learn the parts) or "adam".
     seed : int
@@ -84,29 +82,16 @@ def fit_reach(
         descends, such as Adam. See Notes.
     loss : Loss, optional
         Default `Loss()`, that of Williams et al. `Loss() + PATH + 1e-3 * EFFORT` asks for straight reaches too.
-    activation : str
-        As in `RNN`.
     tau : float
         Time constant of the units (s), at least a step of the plant.
     holdout : float
         Fraction of all reaches held out for early stopping: they go to targets between those of the task.
-    patience : int, optional
-        How many records without a better held-out loss (by a tenth) end the learning; default 3.
-    goal : float, optional
-        Training loss at which learning ends; default 1e-4. Williams et al. stop at 5e-3.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
+    learn, activation, patience, goal, device, progress
+        See `solve`. Default: patience 3, goal 1e-4; Williams et al. stop at 5e-3.
 
     Returns
     -------
     ReachFit
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
 
     Notes
     -----
@@ -126,7 +111,7 @@ def fit_reach(
     Those of `FIRST_ORDER`: 80 steps of Adam, 12 targets, 50 steps of 0.02 s, seed 0. Readout scale 0.1, 0.3 and 1: 5.7,
     4.7 and 14 by biases, 0.19, 0.19 and 0.21 by weights and biases.
 
-    Objective
+    Examples
     --------
     >>> from systems.tasks.reaching import CentreOut
     >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)

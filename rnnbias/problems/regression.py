@@ -61,8 +61,6 @@ def fit_function(
     units : int or sequence of int
         Units of the hidden layer, or of each. Under push-pull wiring (the default with biases) half as many numbers
         learn.
-    learn : str or set of str
-        Any of "bias", "gain", "mask", "readout", "weights".
     solver : Solver or str, optional
         A solver or its name. Default: `Ridge` for the readout alone; `Adam` for masks, and where an iteration of the
         second order would take minutes; `LevenbergMarquardt` for everything else.
@@ -76,35 +74,17 @@ def fit_function(
         (low, high) of each input, for a function of your own.
     samples : int
         How many points are drawn of a function; unused with data.
-    activation : str, optional
-        A key of `ACTIVATIONS`; default "tanh". One that never falls silent gives a warning if asked for; see `FNN`.
     holdout : float
         Fraction of the samples held out for early stopping.
-    patience : int, optional
-        How many records without a better held-out loss (by a tenth) end the learning; default 4, with "relu" 10, and 20
-        where more than biases and gains learn.
-    goal : float, optional
-        Training loss, the mean squared standardised error, at which learning ends; default 0.
-    device : str or torch.device
-        "cpu" or "cuda".
-    progress : bool
-        Whether to show a progress bar. Ctrl-C ends learning and keeps the best.
+    learn, activation, patience, goal, device, progress
+        See `solve`. An activation that never falls silent gives a warning if asked for; see `FNN`. Default: "tanh";
+        patience 4, with "relu" 10, and 20 where more than biases and gains learn. The loss is standardised.
 
     Returns
     -------
     FunctionFit
 
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the argument, its value and the rule, before any learning starts.
-
-    Notes
-    -----
-    Model: Williams et al., "Expressivity of Neural Networks with Random Weights and Learned Biases", ICLR 2025.
-    The same call with the same seed gives the same bits on the same machine.
-
-    Objective
+    Examples
     --------
     >>> fit = fit_function(lambda x: np.sin(3 * x[:, 0]), box=[(-1, 1)], units=60, samples=200, progress=False)
     >>> fit.network.learned
