@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -10,10 +9,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 import xarray as xr
 
-from arguments import save, scores
+from arguments import machine, save, scores
 from reaches.learners import GOAL, SCORES, Protocol
 from rnnbias import ReachFit, plot
 from rnnbias.evaluation import gather
@@ -32,10 +30,8 @@ _DRAWN = 8  # targets in a figure of an adaptation
 
 def head(title: str, command: str, protocol: Protocol) -> list[str]:
     """What every report begins with."""
-    threads = torch.get_num_threads()
-    machine = f"{os.cpu_count()} cores, torch with {threads} thread{'s' if threads > 1 else ''}"
     return [
-        f"# {title}", "", f"    {command}", "", f"Made on {date.today().isoformat()}, on {machine}; {source()}.", "",
+        f"# {title}", "", f"    {command}", "", f"Made on {date.today().isoformat()}, on {machine()}; {source()}.", "",
         f"- Task: {protocol.task}.",
         f"- Plant: {protocol.plant}.",
     ]  # fmt: skip

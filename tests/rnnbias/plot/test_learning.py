@@ -22,8 +22,15 @@ def history(*names, prefix=""):
 @pytest.mark.parametrize("prefix", ["", "history_"])
 def test_learning_is_drawn_by_term(prefix):
     ax = plot.learning_curve(history("loss", "held_out_loss", "loss_velocity", "damping", prefix=prefix))
-    assert [line.get_label() for line in ax.lines] == ["loss", "held out loss", "loss velocity"]
+    assert [line.get_label() for line in ax.lines] == ["loss", "held out loss", "velocity"]
     assert ax.get_yscale() == "log" and ax.get_xlabel() == "iteration"
+
+
+def test_what_the_logarithmic_axis_cannot_show_is_left_out_and_iterations_are_whole():
+    data = history("loss", "loss_force").assign(loss_force=("iteration", [1.0, 0.0, -1.0]))
+    ax = plot.learning_curve(data)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), [1.0, np.nan, np.nan])
+    assert all(float(tick).is_integer() for tick in ax.get_xticks())
 
 
 def test_histograms_of_sets_are_told_apart():

@@ -37,10 +37,11 @@ def test_speed_profiles(fits):
     assert len(axes.lines) == 5 and axes.get_ylabel() == "speed (cm/s)"
 
 
-def test_loss_terms(fits):
-    axes = plot.loss_terms(fits[0].history)
+def test_the_terms_of_the_loss_are_drawn_with_it(fits):
+    axes = plot.learning_curve(fits[0].history)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["training loss", "held-out loss", "position", "velocity", "force"]
+    assert labels == ["training loss", "loss on held-out examples", "position", "velocity", "force"]
+    np.testing.assert_allclose(axes.lines[3].get_ydata(), fits[0].history.loss_velocity.where(lambda x: x > 0))
     assert axes.get_yscale() == "log"
 
 
