@@ -104,7 +104,8 @@ def solve(
     units : int or sequence of int
         Units of the network, or of each layer.
     learn : str or set of str
-        What is trainable: any of `problem.trainable`.
+        What is trainable: any of `problem.trainable`, which are "bias", "gain", "mask", "readout", "weights" and, in
+        recurrent networks, "initial".
     solver : Solver or str, optional
         A solver or its name; default: the problem's.
     seed : int

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import pickle
+from pathlib import Path
 from unittest.mock import patch
 
 import h5py
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 import rnnbias
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
-from rnnbias.storage.netcdf import seal, write_netcdf
-from systems import System
+from rnnbias.storage import write_netcdf
+from rnnbias.storage.netcdf import seal
+from systems import System, images
 from systems.labels import config
 
 T = np.arange(200) * 0.1
@@ -138,6 +140,43 @@ def test_paths_as_strings(learned, tmp_path):
     path = learned.save(str(tmp_path / "fit.nc"))
     assert path == tmp_path / "fit.nc"
     assert rnnbias.load(str(path)).network.learned == 10
+
+
+def test_fits_are_equal_where_their_files_would_be(learned, saved):
+    back = rnnbias.load(saved)
+    assert back == learned and hash(back) == hash(learned) and len({back, learned}) == 1
+    for other in (fit(seed=1), fit(units=22), fit(data=DATA.rename("tide"))):
+        assert learned != other
+    assert learned != "wave" and learned != None  # noqa: E711
+    with torch.no_grad():
+        back.network.bias[0] += 1e-12
+    assert back != learned
+
+
+# Files of before ------------------------------------------------------------------------------------------------
+
+
+OLD = Path(__file__).parents[1] / "data" / "fits"
+
+
+@pytest.mark.parametrize(
+    ("kind", "measure", "wanted"),
+    [
+        ("autonomous", lambda fit: (fit.run(50).trajectory ** 2).sum(), 32.456784627814095),
+        ("classes", lambda fit: (fit.predict(images.get("digits").test[:20]).probability ** 2).sum(), 2.0078120),
+        ("function", lambda fit: (fit.evaluate(np.linspace(-1, 1, 9)[:, None]) ** 2).sum(), 1.184052972936338),
+        ("reach", lambda fit: fit.reach(5).position.sum(), -0.025990242720766794),
+        ("system", lambda fit: fit.forecast(DATA[:100], 20).forecast.sum(), -28.9936173553585),
+        ("task", lambda fit: (fit.run(fit.task.trials(3, seed=4)).outputs ** 2).sum(), 2851.97366720853),
+    ],
+)
+def test_files_of_the_first_release_do_what_they_did(kind, measure, wanted, tmp_path):
+    """Written, and measured, before all problems were learned by one procedure."""
+    found = rnnbias.load(OLD / f"{kind}.nc")
+    assert found.kind == kind and float(measure(found)) == pytest.approx(wanted, rel=1e-6)
+    assert rnnbias.load(found.save(tmp_path / "again.nc")) == found
+    terms = ["loss_position", "loss_velocity", "loss_force"] if kind == "reach" else []
+    assert [name for name in found.history.data_vars if "loss" in name] == ["loss", "held_out_loss", *terms]
 
 
 # Atomic -----------------------------------------------------------------------------------------------------

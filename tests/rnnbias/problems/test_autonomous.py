@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,8 @@ import xarray as xr
 import rnnbias
 import systems
 from rnnbias import Adam, GaussNewton, Recipe, fit_autonomous, plot
+from rnnbias.problems import Autonomous
+from rnnbias.solvers import find_solver
 from systems import labels
 
 
@@ -37,7 +41,7 @@ def test_a_run_is_the_network_s_own_and_the_target_in_phase_with_it(fit):
                 rate @ fit.network.recurrent.T + fit.network.biases
             )
             outputs.append((rate @ fit.network.readout.T)[0].numpy())
-    expected = np.array(outputs[settle:]) * fit.target.scale + fit.target.mean
+    expected = np.array(outputs[settle:]) * fit.target.standardiser.scale + fit.target.standardiser.mean
     np.testing.assert_allclose(run.trajectory[0].values, expected, atol=1e-9)
     system = systems.get("stuart_landau")
     truth = system.simulate(duration=100 * system.dt, start=run.target[0, :1].values).trajectory[0]
@@ -51,7 +55,7 @@ def test_the_map_continues_the_run(fit):
     with torch.no_grad():
         for k in range(5):
             rate = step(rate)
-            out = fit.network.read(rate)[0].numpy() * fit.target.scale + fit.target.mean
+            out = fit.network.read(rate)[0].numpy() * fit.target.standardiser.scale + fit.target.standardiser.mean
             np.testing.assert_allclose(out, run.trajectory[0, k].values, atol=1e-9)
 
 
@@ -88,6 +92,25 @@ def test_everything_may_learn_from_drawn_numbers():
     assert fit.network.learned == 6 * 6 + 6 + 6 and len(fit.history.iteration) == 3
 
 
+def test_adam_learns_from_a_recipe_of_its_own():
+    short = {"units": 20, "progress": False}
+    for solver in ("adam", Adam(iterations=2, every=1)):
+        recipe = Autonomous("cosine").recipe(find_solver(solver, ("bias",)), ("bias",), "tanh")
+        assert recipe == replace(Adam.recipe, gain=GaussNewton.recipe.gain)
+    assert fit_autonomous("cosine", solver=solver, **short).network.recipe == recipe
+    second = fit_autonomous("cosine", solver=GaussNewton(iterations=1), **short).network.recipe
+    assert second == GaussNewton.recipe and second.readout_scale != recipe.readout_scale
+
+
+@pytest.mark.parametrize(("starts", "holdout", "parts"), [(5, 0.4, (3, 2)), (2, 0.9, (1, 1)), (10, 0.01, (9, 1))])
+def test_some_starts_are_held_out(starts, holdout, parts):
+    problem = Autonomous("cosine", starts=starts, holdout=holdout)
+    network = problem.network(6, learn=("bias",), recipe=GaussNewton.recipe)
+    train, held_out, *_ = problem.objectives(network, 0)
+    assert (len(train), len(held_out)) == parts
+    assert held_out.settle == 2 * train.settle and not train.kicks[0].any() and held_out.kicks.all()
+
+
 def test_a_dead_network_has_no_period_and_no_fit():
     fit = fit_autonomous(
         "cosine", units=6, start="drawn", solver=GaussNewton(iterations=1), settle=2,
@@ -109,6 +132,8 @@ def test_a_dead_network_has_no_period_and_no_fit():
         ("start must be one of", "cosine", {"start": "cold"}),
         ("start 'hopf' needs biases", "cosine", {"learn": "weights"}),
         ("tanh units with independent wiring", "cosine", {"activation": "relu"}),
+        ("starts must be at least 2", "cosine", {"starts": 1}),
+        ("holdout must be less than 1", "cosine", {"holdout": 1.0}),
         ("periods must be at least 1", "cosine", {"periods": 0}),
         ("growth must be", "cosine", {"growth": 0.0}),
         ("alpha must be", "cosine", {"alpha": -1.0}),

@@ -5,8 +5,8 @@ import xarray as xr
 from sklearn.linear_model import Ridge as SklearnRidge
 
 from rnnbias import Adam, Bank, ClassFit, LevenbergMarquardt, Recipe, Ridge, fit_classes, load
-from rnnbias.problems.classification import Scale
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.problems.classification import brightness_scale, network_inputs
+from rnnbias.storage import write_netcdf
 from systems.images.base import Images
 
 PARTS = ("bias", "gain", "mask", "readout", "weights")
@@ -84,9 +84,8 @@ def test_readout_only_is_scikit_learns_ridge():
     found = fit(learn="readout", units=30, solver=Ridge(0.1))
     split = DATA.held_out(30)
     like = found.network.start
-    rates = [
-        found.network.trace(found.scale.inputs(pictures, like)).rate.numpy() for pictures in (split.train, DATA.test)
-    ]
+    given = [network_inputs(pictures, found.scale, like) for pictures in (split.train, DATA.test)]
+    rates = [found.network.trace(inputs).rate.numpy() for inputs in given]
     theirs = SklearnRidge(alpha=0.1, fit_intercept=False, solver="svd").fit(rates[0], np.eye(3)[split.train_labels])
     np.testing.assert_allclose(found.network.readout.detach(), theirs.coef_, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(found.predict(DATA.test).label, theirs.predict(rates[1]).argmax(1))
@@ -158,20 +157,20 @@ def test_a_bank_of_tasks_on_one_network():
             network.bias.copy_(each.network.bias)
         bank.store(name)
     for name, data in (("b", second), ("a", first), ("b", second)):
-        inputs = fits[name].scale.inputs(data.test, network.start)
+        inputs = network_inputs(data.test, fits[name].scale, network.start)
         with torch.no_grad():
             found = bank.use(name)(inputs).argmax(1)
         np.testing.assert_array_equal(found, fits[name].predict(data.test).label)
 
 
 def test_centred_brightness_has_mean_zero_and_mean_square_one():
-    scale = Scale.of(DATA.train, "centred")
-    inputs = scale.inputs(DATA.train, torch.empty(0, dtype=torch.float64))
+    like = torch.empty(0, dtype=torch.float64)
+    inputs = network_inputs(DATA.train, brightness_scale(DATA.train, "centred"), like)
     torch.testing.assert_close(inputs.mean(0), torch.zeros(20, dtype=torch.float64), rtol=0, atol=1e-12)
     assert inputs.square().sum(1).mean().item() == pytest.approx(1)
-    assert Scale.of(DATA.train, "unit").inputs(DATA.train, inputs).max() == DATA.train.max() / 255
+    assert network_inputs(DATA.train, brightness_scale(DATA.train, "unit"), like).max() == DATA.train.max() / 255
     real = DATA.train / 17.0
-    assert Scale.of(real, "unit").inputs(real, inputs).max() == 1
+    assert network_inputs(real, brightness_scale(real, "unit"), like).max() == 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import xarray as xr
 
 import rnnbias
 from rnnbias import GaussNewton, analysis, fit_task
+from rnnbias.problems import CognitiveProblem
 from systems.tasks import cognitive
 
 TASK = cognitive.get("flip_flop", bits=1, length=120, longest=100)
@@ -12,7 +13,7 @@ TASK = cognitive.get("flip_flop", bits=1, length=120, longest=100)
 
 @pytest.fixture(scope="module")
 def fit():
-    return fit_task(TASK, units=60, trials=16, progress=False)
+    return fit_task(TASK, units=60, trials=32, holdout=0.5, progress=False)
 
 
 def test_biases_alone_remember_a_bit(fit):
@@ -63,13 +64,23 @@ def test_a_saved_fit_comes_back_to_the_bit(fit, tmp_path):
 
 @pytest.mark.parametrize("name", ["interval_timing", "delayed_match"])
 def test_other_tasks_are_learned_from_too(name):
-    fit = fit_task(name, units=60, trials=24, held_out=4, every=6, solver=GaussNewton(iterations=9), progress=False)
+    fit = fit_task(name, units=60, trials=28, holdout=1 / 7, every=6, solver=GaussNewton(iterations=9), progress=False)
     losses = fit.history.loss.values
     assert losses[-1] < 0.5 * losses[0] and fit.task == cognitive.get(name)
 
 
+@pytest.mark.parametrize(("trials", "holdout", "parts"), [(112, 1 / 7, (96, 16)), (2, 0.9, (1, 1)), (10, 0.01, (9, 1))])
+def test_some_trials_are_held_out(trials, holdout, parts):
+    problem = CognitiveProblem(TASK, trials=trials, holdout=holdout)
+    network = problem.network(6, learn=("bias",), recipe=GaussNewton.recipe)
+    train, held_out, *_ = problem.objectives(network, 0)
+    assert (len(train), len(held_out)) == parts
+    drawn = torch.from_numpy(TASK.trials(trials, seed=0).inputs.values)
+    assert torch.equal(torch.cat([train.inputs, held_out.inputs]), drawn)
+
+
 def test_same_seed_same_bits():
-    short = {"units": 20, "trials": 4, "solver": GaussNewton(iterations=1), "progress": False}
+    short = {"units": 20, "trials": 4, "holdout": 0.5, "solver": GaussNewton(iterations=1), "progress": False}
     first, second = (fit_task(TASK, **short) for _ in range(2))
     assert torch.equal(first.network.bias, second.network.bias)
 
@@ -84,6 +95,7 @@ def test_same_seed_same_bits():
         ("directions must be", TASK, {"directions": 0}),
         ("goals must not outnumber", TASK, {"directions": 9}),
         ("trials must be", TASK, {"trials": 0}),
+        ("holdout must be greater than 0", TASK, {"holdout": 0.0}),
         ("every must be", TASK, {"every": 0}),
         ("tanh units with independent wiring", TASK, {"activation": "softplus"}),
         ("recipe must be a Recipe", TASK, {"recipe": 1}),

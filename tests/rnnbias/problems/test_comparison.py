@@ -3,8 +3,9 @@ import pytest
 import xarray as xr
 
 from rnnbias import Adam, LevenbergMarquardt, Ridge
-from rnnbias.datasets.functions import read
-from rnnbias.problems.comparison import LEARNERS, compare, matched
+from rnnbias.networks import WIRINGS
+from rnnbias.problems import LEARNERS, Regression, compare, comparison
+from rnnbias.problems.comparison import matched
 from systems import functions
 from systems.labels import config
 
@@ -12,9 +13,10 @@ from systems.labels import config
 @pytest.mark.parametrize("learner", LEARNERS)
 @pytest.mark.parametrize("target", ["franke", "arm"])
 def test_counts_are_matched(learner, target):
-    data = read(target, samples=1000)
-    solver, recipe, units = matched(200, LEARNERS[learner], data, "tanh", 0)
-    rows, inputs, outputs = recipe.rows(units), len(data.inputs), len(data.outputs)
+    problem = Regression(target, samples=1000)
+    solver, recipe, units = matched(200, LEARNERS[learner], problem, "tanh", 0)
+    rows = units // WIRINGS[recipe.wiring].units_per_row
+    inputs, outputs = len(problem.data.inputs), len(problem.data.outputs)
     learned = {
         "bias": rows, "gain": units, "mask": units, "readout": rows * outputs,
         "full": rows * (1 + inputs + outputs),
@@ -41,14 +43,22 @@ def test_it_repeats_to_the_bit_and_one_learner_does_not_touch_another():
     assert both.nrmse.sel(learner="readout").item() == alone.nrmse.item()
 
 
-def test_learners_of_ones_own_and_data_of_ones_own():
+def test_learners_of_ones_own_and_data_of_ones_own(monkeypatch):
+    solve, learned_from = comparison.solve, []
+
+    def watched(problem, **options):
+        learned_from.append(problem.data.x)
+        return solve(problem, **options)
+
+    monkeypatch.setattr(comparison, "solve", watched)
     x = np.linspace(-1, 1, 400)
     ds = compare(
         (x, np.sin(4 * x)), learned=60, learners={"both": ("bias", "gain"), "b": "bias"}, seeds=1, progress=False,
         activation="relu",
     )  # fmt: skip
     assert ds.learner.values.tolist() == ["both", "b"]
-    assert config(ds)["samples"] == 320  # a fifth is the test
+    assert [len(np.unique(seen)) for seen in learned_from] == [320, 320]  # a fifth is the test
+    assert config(ds)["learners"] == {"both": ["bias", "gain"], "b": ["bias"]}
     assert (ds.nrmse < 0.1).all()
 
 

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnbias.networks import RNN
-from rnnbias.networks import Recipe
+from rnnbias.datasets import Standardiser
+from rnnbias.networks import RNN, Recipe
 from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, open_loop, segments
 
 VALUES = np.cumsum(np.random.default_rng(0).normal(size=(2, 90, 3)), 1) * [1, 10, 0.1] + [5, 0, -2]
@@ -46,7 +46,7 @@ def test_inverses(output, horizon):
 
 
 def test_a_tensor_like_the_networks():
-    single = Frame.of(VALUES, "state", 1).standardise(VALUES, torch.zeros(1))
+    single = Frame.of(VALUES, "state", 1).states.transform(VALUES, torch.zeros(1))
     assert single.dtype == torch.float32 and single.shape == (2, 90, 3)
 
 
@@ -65,7 +65,8 @@ def test_unknown_outputs_are_named():
 )
 def test_segments_cover_every_target_with_their_own_history(trials, samples, washout, horizon, length):
     clock = torch.arange(trials * samples, dtype=torch.float64).reshape(trials, samples, 1)
-    frame = Frame(np.zeros(1), np.ones(1), np.zeros(1), np.ones(1), "state", horizon)
+    unchanged = Standardiser(np.zeros(1), np.ones(1))
+    frame = Frame(unchanged, unchanged, "state", horizon)
     batch = segments(clock, frame, washout=washout, length=length)
     assert batch.washout == washout
     assert batch.inputs.shape[1] == washout + batch.targets.shape[1] and batch.targets.shape[1] <= length

@@ -57,7 +57,7 @@ def test_other_plants_and_sights(plant, sees):
 
 
 def test_the_history_keeps_every_term(fit):
-    terms = [fit.history[f"{name}_loss"] for name in ("position", "velocity", "force", "path")]
+    terms = [fit.history[f"loss_{name}"] for name in ("position", "velocity", "force", "path")]
     np.testing.assert_allclose(sum(terms), fit.history.loss)
     assert fit.history.endpoint_error.attrs["units"] == "m"
 

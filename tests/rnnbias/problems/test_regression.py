@@ -7,8 +7,8 @@ import xarray as xr
 
 from rnnbias import FNN, Adam, FunctionFit, LevenbergMarquardt, Recipe, Ridge, fit_function, load
 from rnnbias.datasets.functions import read
-from rnnbias.objectives.base import Points
-from rnnbias.problems.regression import default_solver
+from rnnbias.objectives import Points
+from rnnbias.problems import Regression
 from rnnbias.storage import netcdf
 from systems import functions
 from systems.labels import config
@@ -50,7 +50,7 @@ def test_every_part_learns_with_a_solver_of_its_own(parts, units, solver, bound)
 
 def test_masks_and_heavy_problems_go_to_adam():
     assert isinstance(learn(learn="mask", samples=20, units=4, activation=None).solver, Adam)
-    heavy = default_solver(("bias",), read("franke", samples=30000), (20000,), 0)
+    heavy = Regression("franke", samples=30000).solver(("bias",), (20000,), 0)
     assert isinstance(heavy, Adam) and heavy.batch == 256
 
 

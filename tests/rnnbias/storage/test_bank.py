@@ -6,8 +6,7 @@ import torch
 import xarray as xr
 
 from rnnbias import FNN, RNN, Recipe, load
-from rnnbias.storage.bank import Bank
-from rnnbias.storage.netcdf import write_netcdf
+from rnnbias.storage import Bank, write_netcdf
 
 
 def network(**options):
