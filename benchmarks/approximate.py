@@ -34,17 +34,13 @@ _TARGETS = ("franke", "weierstrass", "checkerboard")
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("approximate", __doc__)
+    parser = Parser("approximate", __doc__, resume=True)
     parser.add_argument("--targets", nargs="+", metavar="NAME", help=f"default: {' '.join(_TARGETS)}")
     parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="counts of learned numbers")
     names = (*COUNTED, *PROVED)
     parser.add_argument("--learners", nargs="+", default=names, metavar="NAME", help=f"default: {', '.join(names)}")
     parser.add_argument("--seeds", type=int, metavar="K", default=1, help="seeds of weights and samples (1)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
-    parser.add_argument(
-        "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
-    )
     args = parser.parse_args(argv)
     plan = Plan.quick() if args.quick else Plan()
     try:

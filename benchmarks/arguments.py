@@ -24,12 +24,18 @@ __all__ = ["Parser", "complete", "even_units", "machine", "save", "scores"]
 class Parser(argparse.ArgumentParser):
     """The parser of the program `name`, described by the first line of `about`, that writes into a folder --out.
 
-    It ends the program with one line and code 2 where an argument is wrong.
+    It ends the program with one line and code 2 where an argument is wrong. `quick` and `resume` say whether there are
+    such options.
     """
 
-    def __init__(self, name: str, about: str) -> None:
+    def __init__(self, name: str, about: str, *, quick: bool = True, resume: bool = False) -> None:
         super().__init__(f"{name}.py", description=about.split("\n")[0], allow_abbrev=False)
         self.add_argument("--out", type=Path, default=Path("results") / name, metavar="DIR", help="%(default)s")
+        if quick:
+            self.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
+        if resume:
+            words = "keep the finished rows in DIR (otherwise they are removed)"
+            self.add_argument("--resume", action="store_true", help=words)
 
     def error(self, message: object) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""

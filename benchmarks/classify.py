@@ -41,7 +41,7 @@ from systems import checks, images
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("classify", __doc__)
+    parser = Parser("classify", __doc__, resume=True)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
     parser.add_argument(
         "--experiments", nargs="+", default=EXPERIMENTS, metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all)"
@@ -50,10 +50,6 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     parser.add_argument("--widths", nargs="+", type=int, metavar="N", help="units (100 300 1000 3000 10000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
     parser.add_argument("--epochs", type=int, metavar="E", help="of the width sweep (20)")
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
-    parser.add_argument(
-        "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
-    )
     args = parser.parse_args(argv)
     protocol = Protocol.quick() if args.quick else Protocol()
     try:

@@ -32,7 +32,7 @@ from systems import checks
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("forecast", __doc__)
+    parser = Parser("forecast", __doc__, resume=True)
     parser.add_argument(
         "--systems",
         nargs="+",
@@ -52,10 +52,6 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     parser.add_argument("--windows", type=int, metavar="W", help="test windows (200)")
     parser.add_argument(
         "--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (20)"
-    )
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
-    parser.add_argument(
-        "--resume", action="store_true", help="keep the finished rows in DIR (otherwise they are removed)"
     )
     args = parser.parse_args(argv)
     protocol = Protocol.quick() if args.quick else Protocol()

@@ -30,7 +30,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--units", type=int, metavar="N", help=f"units of the network, even ({Size.units})")
     parser.add_argument("--samples", type=int, metavar="N", help=f"training samples ({Size.samples})")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the weights and the data (0)")
-    parser.add_argument("--quick", action="store_true", help="small sizes, under a minute")
     args = parser.parse_args(argv)
     size = Size.quick() if args.quick else Size()
     try:

@@ -185,7 +185,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
     parser.add_argument("--windows", type=int, default=50, metavar="W", help="test windows (50)")
     parser.add_argument("--only", nargs="+", metavar="LEVER", help="these alone, without the timing")
-    parser.add_argument("--quick", action="store_true", help="80 units and 600 samples: for a look, under a minute")
     chosen = parser.parse_args(argv)
     if chosen.quick:
         chosen.units, chosen.samples, chosen.windows = 80, 600, 10

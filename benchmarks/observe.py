@@ -169,7 +169,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=12, metavar="I", help="of Levenberg-Marquardt (12)")
     parser.add_argument("--steps", type=int, default=300, metavar="S", help="of Adam (300)")
     parser.add_argument("--windows", type=int, default=40, metavar="W", help="test windows (40)")
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     args = parser.parse_args(argv)
     if args.quick:
         args.units, args.samples, args.iterations, args.steps, args.windows = 60, 800, 4, 10, 4

@@ -230,7 +230,7 @@ def draw(found: xr.Dataset, args: argparse.Namespace) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("oscillate", __doc__)
+    parser = Parser("oscillate", __doc__, resume=True)
     parser.add_argument("--target", default="van_der_pol", metavar="NAME", help="a system with a period (van_der_pol)")
     parser.add_argument("--states", nargs="+", metavar="NAME", help="what is generated (the first state)")
     parser.add_argument("--gains", type=float, nargs="+", default=[1.2], metavar="G", help="gains of the weights (1.2)")
@@ -241,8 +241,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--learners", nargs="+", default=["bias"], metavar="NAME", help=", ".join(learners(1, 1)))
     parser.add_argument("--iterations", type=int, default=40, metavar="I", help="of Gauss-Newton (40)")
     parser.add_argument("--steps", type=int, default=500, metavar="S", help="of Adam (500)")
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
-    parser.add_argument("--resume", action="store_true", help="keep the finished fits in DIR")
     args = parser.parse_args(argv)
     if args.quick:
         args.units, args.seeds, args.iterations, args.steps = 60, 1, 5, 10

@@ -49,7 +49,6 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         help="of Adam's frozen weights: same as the second-order solver's, own (same)",
     )  # fmt: skip
     parser.add_argument("--adapt", metavar="LOAD", help=f"adapt to a load: {', '.join(LOADS)}")
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     args = parser.parse_args(argv)
     if args.quick:
         args.units, args.targets = min(args.units, 100), min(args.targets, 12)

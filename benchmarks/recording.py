@@ -237,7 +237,7 @@ def draw(found: xr.Dataset) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
-    parser = Parser("recording", __doc__)
+    parser = Parser("recording", __doc__, quick=False)
     parser.add_argument("file", type=Path, metavar="FILE", help="netCDF or CSV")
     parser.add_argument("--variables", nargs="+", metavar="NAME", help="which variables or columns (all over time)")
     parser.add_argument("--dt", type=float, help="time between samples, where FILE has no times")

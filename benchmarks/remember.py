@@ -112,7 +112,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=96, metavar="N", help="trials learned from (96)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
     parser.add_argument("--iterations", type=int, default=40, metavar="I", help="of Gauss-Newton (40)")
-    parser.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
     args = parser.parse_args(argv)
     if args.quick:
         args.bits, args.units, args.trials, args.iterations = 1, 60, 12, 8
