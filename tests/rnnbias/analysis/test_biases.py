@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rnnbias import RNN, Recipe
 from rnnbias.analysis import bias_distance, bias_histogram, interpolate, unit_activity
 from rnnbias.networks import parameters
-from rnnbias.storage.bank import Bank
+from rnnbias.storage import Bank
 
 
 def array(values, *dims, **coords):

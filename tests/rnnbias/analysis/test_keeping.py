@@ -10,7 +10,7 @@ import xarray as xr
 
 import systems
 from rnnbias import RNN, analysis, fit_system, plot
-from rnnbias.storage.netcdf import read_netcdf, write_netcdf
+from rnnbias.storage import read_netcdf, write_netcdf
 
 
 def series(*shape, dims=("task", "time", "unit"), seed=0):

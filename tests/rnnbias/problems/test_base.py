@@ -150,6 +150,15 @@ def test_the_seed_is_that_of_the_weights_whatever_the_recipe_says():
     assert fit.network.recipe == rnnbias.Recipe(seed=4, gain=0.5)
 
 
+def test_a_network_that_changed_its_weights_is_caught(monkeypatch):
+    def cheat(self, network, train, monitor):
+        network.recurrent += 1e-12
+
+    monkeypatch.setattr(LevenbergMarquardt, "solve", cheat)
+    with pytest.raises(RuntimeError, match="frozen weights have changed"):
+        solve(seventh.Smoothing(), units=10, progress=False)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -145,15 +145,6 @@ def test_only_what_learns_changes(learn, solver):
         assert not torch.equal(getattr(net, learn), getattr(fresh, learn))
 
 
-def test_a_network_that_changed_its_weights_is_caught(monkeypatch):
-    def cheat(self, network, train, monitor):
-        network.recurrent += 1e-12
-
-    monkeypatch.setattr(LevenbergMarquardt, "solve", cheat)
-    with pytest.raises(RuntimeError, match="frozen weights have changed"):
-        fit()
-
-
 @pytest.mark.parametrize("solver", [LM, ADAM])
 def test_the_same_seed_gives_the_same_bits(solver):
     one, two, other = (fit(solver=solver, seed=seed, jitter=0.01) for seed in (3, 3, 4))
