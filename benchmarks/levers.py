@@ -95,7 +95,7 @@ def measure(units: int, samples: int, seeds: int, windows: int, only: Sequence[s
             valid.append(float(score.valid_time.median()))
         yield [
             name,
-            f"{fit.network.learned}",
+            f"{fit.learned}",
             f"{np.median(valid):.2f}",
             f"{min(valid):.1f}–{max(valid):.1f}" if seeds > 1 else "",
             f"{np.median(errors):.1e}",

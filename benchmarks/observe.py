@@ -95,7 +95,7 @@ def score(fit: SystemFit, test: xr.Dataset) -> dict[str, float]:
         "valid_time": float(np.median(valid)),
         "lower": float(np.quantile(valid, 0.25)),
         "upper": float(np.quantile(valid, 0.75)),
-        "learned": fit.network.learned,
+        "learned": fit.learned,
         "units": fit.network.units,
         "iterations": float(fit.history.iteration[-1]),
     }

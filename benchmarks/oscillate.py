@@ -115,7 +115,7 @@ def score(fit: AutonomousFit, seconds: float) -> dict[str, float]:
     }
     row = {"r_squared": float(found.r_squared[0]), "late_r_squared": float(found.late_r_squared[0]), **errors}
     good = row["r_squared"] > _GOOD["r_squared"] and all(errors[name] < _GOOD[name] for name in errors)
-    return {**row, "passed": float(good), "learned": float(fit.network.learned), "seconds": seconds}
+    return {**row, "passed": float(good), "learned": float(fit.learned), "seconds": seconds}
 
 
 def reach(units: int, gain: float, period: float, seed: int) -> float:

@@ -29,6 +29,7 @@ from rnnbias.storage import write_netcdf
 from systems import checks
 from systems.tasks import cognitive
 
+_HELD_OUT = 16  # trials that early stopping watches
 _HOLD = 1000
 _CLOSE = 0.5  # a memory is held while every output is within this distance of its bit
 _SHOWN = 150  # states from which fixed points are sought
@@ -136,14 +137,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = cognitive.get(name, **({"bits": args.bits} if name == "flip_flop" else {}))
         begun = time.perf_counter()
         solver = GaussNewton(iterations=args.iterations)
-        fit = fit_task(task, units=args.units, trials=args.trials, solver=solver, seed=seed, progress=False)
+        drawn = {"trials": args.trials + _HELD_OUT, "holdout": _HELD_OUT / (args.trials + _HELD_OUT)}
+        fit = fit_task(task, units=args.units, solver=solver, seed=seed, progress=False, **drawn)
         seconds = time.perf_counter() - begun
         fit.save(args.out / f"{name}-{seed}.nc")
         score = fit.score(100)
         row = {
             "r_squared": float(score.r_squared),
             "correct": float(score.correct.mean()),
-            "learned": fit.network.learned,
+            "learned": fit.learned,
             "loss": float(fit.history.loss.min()),
             "seconds": seconds,
         }

@@ -169,4 +169,4 @@ def _learned_there(cell: Cell) -> tuple[float, ...]:
         samples=_samples(cell.count), seed=cell.seed, progress=False,
     )  # fmt: skip
     seconds = float(fit.history.seconds[-1])
-    return float(fit.score(_test(cell)).nrmse), fit.network.learned, fit.network.units, seconds, np.nan
+    return float(fit.score(_test(cell)).nrmse), fit.learned, fit.network.units, seconds, np.nan

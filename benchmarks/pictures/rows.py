@@ -55,7 +55,7 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         "held_out_accuracy": Labelled(
             (), float(history.accuracy[int(np.argmin(history.held_out_loss.values))]), "1", "held out"
         ),
-        "learned": Labelled((), fit.network.learned, "1", "learned numbers"),
+        "learned": Labelled((), fit.learned, "1", "learned numbers"),
         "seconds": Labelled((), seconds, "s", "time to fit"),
         "epoch_accuracy": Labelled("epoch", history.accuracy.values, "1", "accuracy on held-out images"),
         "epoch_loss": Labelled("epoch", history.loss.values, "1", "training loss of the epoch"),

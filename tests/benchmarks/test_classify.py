@@ -18,7 +18,7 @@ from systems import images, labels
 pytestmark = pytest.mark.filterwarnings("ignore:no bias silences")
 
 TINY = replace(
-    Protocol.quick(), widths=(20, 40), best_units=30, lever_units=20, mask_units=40, task_units=100, train=120, test=40,
+    Protocol.quick(), widths=(20,), best_units=30, lever_units=20, mask_units=40, task_units=100, train=120, test=40,
     script_train=60, script_test=30,
 )  # fmt: skip
 
