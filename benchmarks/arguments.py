@@ -71,10 +71,8 @@ def machine() -> str:
 
 def scores(values: Mapping[str, float], about: Mapping[str, tuple[str, str]]) -> xr.Dataset:
     """The numbers of one row, with the units and the meaning that `about` gives them."""
-    named = {
-        name: ((), value, dict(zip(("units", "long_name"), about[name], strict=True))) for name, value in values.items()
-    }
-    return xr.Dataset(named)
+    attrs = {name: {"units": units, "long_name": words} for name, (units, words) in about.items()}
+    return xr.Dataset({name: ((), value, attrs[name]) for name, value in values.items()})
 
 
 def save(drawn: object, path: Path, dpi: int = 160) -> None:
