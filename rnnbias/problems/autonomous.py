@@ -107,9 +107,9 @@ def fit_autonomous(
 
     Examples
     --------
-    >>> fit = fit_autonomous("cosine", units=80, progress=False)
+    >>> fit = fit_autonomous("cosine", units=60, progress=False)
     >>> fit.network.learned
-    80
+    60
     >>> bool(fit.score(periods=20).r_squared[0] > 0.99)
     True
     """

@@ -82,7 +82,7 @@ def test_an_untrained_network_is_the_same_recipe_at_its_start(fit):
 def test_what_has_not_learned_or_has_no_loop_is_refused(fit, data):
     with pytest.raises(ValueError, match="fit must have learned"):
         before_after(replace(fit, network=untrained(fit.network)), data)
-    with pytest.raises(TypeError, match="fit must be a Fit with a free_map"):
+    with pytest.raises(TypeError, match="fit must be a SystemFit"):
         before_after(fit.network, data)
     with pytest.raises(ValueError, match=r"inputs must have at least 2 \* points = 1000 samples"):
         before_after(fit, data, points=500)

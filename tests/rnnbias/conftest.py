@@ -1,4 +1,4 @@
-"""A Lorenz-63 map and its attractor, for scores of free runs."""
+"""A Lorenz-63 map and its attractor, for what is measured of chaos."""
 
 import numpy as np
 import pytest
