@@ -35,7 +35,7 @@ class Runs(Mapping[Key, xr.Dataset]):
         Every cell of the sweep: its key, a tuple of words and numbers, and everything else that its result depends on,
         as plain numbers, strings, lists and dicts.
     resume : bool
-        Whether to go on from the files in the folder. Otherwise they are removed.
+        Whether to go on from the files in the folder. Otherwise those of these cells are removed; no other file is touched.
 
     Raises
     ------
@@ -63,8 +63,8 @@ class Runs(Mapping[Key, xr.Dataset]):
         if resume:
             self._done = {key: self._read(key) for key in cells if self.path(key).exists()}
         else:
-            for path in self.folder.glob("*.nc"):
-                path.unlink()
+            for key in cells:
+                self.path(key).unlink(missing_ok=True)
 
     def path(self, key: Key) -> Path:
         """The file of a cell."""
