@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 import torch
@@ -21,12 +21,14 @@ __all__ = ["Fit", "load"]
 _FORM = "rnnbias fit 2"
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Fit(ABC):
     """A learned network.
 
     A kind of fit is a subclass that says what was learned (`about`, `arrays`), can be rebuilt from that (`revive`), and
-    can be scored on what it has not seen (`score`). Fits are equal where all that would be saved is.
+    can be scored on what it has not seen (`score`); it becomes a frozen dataclass without decoration. Fits are equal
+    where all that would be saved is, but for the time that it took.
 
     Attributes
     ----------
@@ -50,7 +52,7 @@ class Fit(ABC):
     kinds: ClassVar[dict[str, type[Fit]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Fit.kinds[cls.kind] = cls
+        Fit.kinds[dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls).kind] = cls
 
     @property
     @abstractmethod
@@ -128,10 +130,14 @@ class Fit(ABC):
         return hash(tuple(sorted(self._digests().items())))
 
     def _digests(self) -> dict[str, str]:
-        return {**self.network.digests(), **netcdf.digests(self.to_dataset())}
+        stored = self.to_dataset().drop_vars("history_seconds", errors="ignore")
+        return {**self.network.digests(), **netcdf.digests(stored)}
 
     def __repr__(self) -> str:
-        held = float(np.fmin.reduce(self.history.held_out_loss.values, initial=np.inf))
+        last = self.history.held_out_loss.values
+        if "stage" in self.history:
+            last = last[self.history.stage.values == self.history.stage.values[-1]]
+        held = float(np.fmin.reduce(last, initial=np.inf))
         return (
             f"<{type(self).__name__} of {self.name!r}: {self.network.units} units, {self.network.learned} learned "
             f"numbers ({', '.join(self.network.learn)}), {type(self.solver).__name__}, held-out loss {held:.2e}>"

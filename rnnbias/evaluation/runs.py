@@ -35,7 +35,8 @@ class Runs(Mapping[Key, xr.Dataset]):
         Every cell of the sweep: its key, a tuple of words and numbers, and everything else that its result depends on,
         as plain numbers, strings, lists and dicts.
     resume : bool
-        Whether to go on from the files in the folder. Otherwise those of these cells are removed; no other file is touched.
+        Whether to go on from the files in the folder. Otherwise those of these cells are removed, and
+        no others.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 base             `Objective`: make your own
 sequences        `Sequences`: outputs that a driven `RNN` should give
+shooting         `Shooting`: short free runs of an `RNN` through noisy data, whose starts are estimated too
 orbits           `FreeRun`: a closed `Orbit` that an `RNN` without input should follow, whatever its phase
 reaching         `Reaches`: an `RNN` in control of a plant, judged by a loss
 points           `Points`: values that an `FNN` should take
@@ -16,8 +17,10 @@ from rnnbias.objectives.orbits import FreeRun, Orbit
 from rnnbias.objectives.points import Points
 from rnnbias.objectives.reaching import Reaches
 from rnnbias.objectives.sequences import Sequences
+from rnnbias.objectives.shooting import ClosedLoop, Shooting
 
 __all__ = [
+    "ClosedLoop",
     "CrossEntropy",
     "FirstLayer",
     "FreeRun",
@@ -29,4 +32,5 @@ __all__ = [
     "Products",
     "Reaches",
     "Sequences",
+    "Shooting",
 ]

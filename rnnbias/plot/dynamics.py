@@ -98,7 +98,7 @@ def exponents(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         place = part.index + 0.14 * (k - (len(parts) - 1) / 2)
         label = f"{name + ': ' if name else ''}Kaplan-Yorke dimension {float(part.kaplan_yorke):.3f}"
         axes.errorbar(
-            place, part.exponent, 2 * part.standard_error.fillna(0), fmt=style.MARKERS[k], ms=6, color=colour,
+            place, part.exponent, 2 * part.standard_error.fillna(0), fmt=style.look(k)["marker"], ms=6, color=colour,
             capsize=3, label=label,
         )  # fmt: skip
     axes.axhline(0, color=style.GREY, lw=0.8, zorder=0)

@@ -73,7 +73,7 @@ def gain_sweep(data: xr.DataArray, axes: Axes | None = None) -> Axes:
     count = data.sizes["learner"]
     for k, (name, one, colour) in enumerate(style.learners(clipped)):
         middle = one.median("seed")
-        axes.plot(data.gain, middle, "-", marker=style.MARKERS[k], color=colour, ms=5, label=name)
+        axes.plot(data.gain, middle, "-", color=colour, marker=style.look(k)["marker"], ms=5, label=name)
         aside = data.gain.values + 0.008 * (k - (count - 1) / 2)
         for seed in np.asarray(one.transpose("seed", "gain")):
             axes.plot(aside, seed, ".", color=colour, ms=3, alpha=0.5)

@@ -234,7 +234,6 @@ class Target:
         return cls(system.name, orbit, standardiser, tuple(states), units, dt, system.units["time"])
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AutonomousFit(Fit):
     """A network that learned to oscillate by itself.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -22,13 +23,15 @@ __all__ = ["Objectives", "Problem", "optimise", "solve"]
 class Objectives(NamedTuple):
     """What is learned from, what early stopping watches, and what else the history records.
 
-    `measure` gives quantities of a network by name, `units` the units and the long name of each.
+    `measure` gives quantities of a network by name, `units` the units and the long name of each. The best parameters
+    are those with the lowest held-out loss, or the lowest of `judge`.
     """
 
     train: Objective
     held_out: Objective
     measure: Callable[[Any], dict[str, float]] = lambda network: {}
     units: Mapping[str, tuple[str, str]] = {}
+    judge: Objective | None = None
 
 
 class Problem(ABC):
@@ -52,6 +55,10 @@ class Problem(ABC):
     @abstractmethod
     def objectives(self, network: Any, seed: int) -> Objectives:
         """The training and the held-out objective, with the precision and on the device of `network`."""
+
+    def stages(self, network: Any, seed: int) -> Iterator[Objectives]:
+        """What is learned from, one stage after the other; each is asked for when the one before has been learned."""
+        yield self.objectives(network, seed)
 
     @abstractmethod
     def fit(self, **fields: Any) -> Fit:
@@ -180,15 +187,25 @@ def optimise(
 ) -> Any:
     """Learn a problem with a network that is there already, from its present parameters; see `solve`."""
     patience, goal = _stopping(problem, network.learn, network.activation, patience, goal)
-    train, held_out, measure, units = problem.objectives(network, seed)
-    problem.initialise(network, train, seed)
-    monitor = Monitor(network, held_out, patience, measure, progress, goal)
-    frozen = network.digests()
-    solver.solve(network, train, monitor)
+    frozen, stages = network.digests(), problem.stages(network, seed)
+    first = next(stages)
+    problem.initialise(network, first.train, seed)
+    monitor = Monitor(network, first.held_out, patience, first.measure, progress, goal, judge=first.judge)
+    for stage in itertools.chain([first], stages):
+        if stage is not first:
+            monitor.enter(stage.held_out, stage.judge, stage.measure)
+        solver.solve(network, stage.train, monitor)
+        if monitor.interrupted:
+            break
     if network.digests() != frozen:
         raise RuntimeError("frozen weights have changed during learning; please report this")
-    settings = {**problem.settings(train), "patience": patience, "goal": goal, "interrupted": int(monitor.interrupted)}
-    return problem.fit(network=network, solver=solver, history=monitor.history(units), settings=settings)
+    settings = {
+        **problem.settings(first.train),
+        "patience": patience,
+        "goal": goal,
+        "interrupted": int(monitor.interrupted),
+    }
+    return problem.fit(network=network, solver=solver, history=monitor.history(first.units), settings=settings)
 
 
 def _stopping(

@@ -192,7 +192,6 @@ class CognitiveProblem(Problem):
         return TaskFit(task=self.task, **fields)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class TaskFit(Fit):
     """A network that learned a cognitive task.
 

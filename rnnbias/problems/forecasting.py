@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,9 +21,9 @@ from rnnbias.evaluation.forecasters import Data, label, read_like
 from rnnbias.evaluation.forecasts import score_forecasts
 from rnnbias.fit import Fit
 from rnnbias.networks import RNN, Recipe, trainable_parts
-from rnnbias.objectives import Sequences
+from rnnbias.objectives import Sequences, Shooting
 from rnnbias.problems.base import Objectives, Problem, solve
-from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, open_loop, segments
+from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, joined, open_loop, runs, segments
 from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import System, checks
 from systems.labels import Labelled
@@ -31,6 +32,9 @@ __all__ = ["Forecasting", "SystemFit", "fit_system"]
 
 _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
+_HELD = 40  # samples of a held-out run while learning in closed loop
+#: The recipe for learning in closed loop: no memory, and independent units whose biases must move.
+_SHAPING = Recipe(wiring="independent", gain=0.0, input_scale=0.4, readout_scale=5.0)
 _VALID = 0.4  # threshold of the valid time shown while learning
 #: The recipe where states may be hidden, so that the network must remember, and the leak that goes with it.
 _REMEMBERING: dict[str, Any] = {"gain": 0.9, "input_scale": 0.3}
@@ -58,6 +62,9 @@ def fit_system(
     beta: float | None = None,
     washout: int = 50,
     jitter: float | None = None,
+    closed_loop: Iterable[int] = (),
+    noise: float | None = None,
+    prior: float = 1.0,
     holdout: float = 0.1,
     patience: int | None = None,
     goal: float | None = None,
@@ -105,6 +112,13 @@ def fit_system(
     jitter : float, optional
         Noise on the training inputs, in standard deviations, while the targets stay clean: the network learns
         to come back to the data, which steadies its free runs. Default 0, or see Notes.
+    closed_loop : sequence of int, optional
+        Lengths, in samples, of free runs through the data that are learned from after single steps, one stage each,
+        such as (5, 10, 20, 40, 80, 160); see Notes.
+    noise : float, optional
+        Of the observations, in standard deviations of each state, for learning in closed loop; default: estimated.
+    prior : float
+        Standard deviation that the shifts of the biases are expected to have, for learning in closed loop.
     holdout : float
         Fraction of the data held out for early stopping: whole trials where there are ten or more, otherwise
         the end of each.
@@ -130,6 +144,11 @@ def fit_system(
     with gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may
     be, with both. `Fit.settings["tried"]` lists what was tried.
 
+    In closed loop the network learns from free runs of `closed_loop` samples, whose starts are estimated too
+    (`objectives.Shooting`), with the solver's steps on the biases alone. It must have no memory (recurrent gain and
+    alpha 0; the default recipe then has independent units and a readout of ordinary size, so that the biases move by
+    about as much as they were drawn). Each stage begins where the one before ended, which also tells the noise.
+
     Examples
     --------
     >>> fit = fit_system("lorenz63", units=100, samples=1000, progress=False)
@@ -144,8 +163,8 @@ def fit_system(
         raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
     problem = Forecasting(
         system, samples=samples, dt=dt, observed=observed, seed=seed, horizon=horizon, output=output, washout=washout,
-        holdout=holdout, jitter=0.0 if jitter is None else jitter, alpha=0.0 if alpha is None else alpha,
-        beta=1.0 if beta is None else beta,
+        holdout=holdout, closed_loop=closed_loop, noise=noise, prior=prior, jitter=0.0 if jitter is None else jitter,
+        alpha=0.0 if alpha is None else alpha, beta=1.0 if beta is None else beta,
     )  # fmt: skip
 
     def attempt(problem: Forecasting, recipe: Recipe | None) -> SystemFit:
@@ -155,7 +174,11 @@ def fit_system(
         )  # fmt: skip
 
     solver = find_solver(solver, trainable_parts(learn))
-    if isinstance(solver, LevenbergMarquardt) and all(x is None for x in (recipe, alpha, beta, jitter)):
+    if (
+        isinstance(solver, LevenbergMarquardt)
+        and not problem.closed_loop
+        and all(x is None for x in (recipe, alpha, beta, jitter))
+    ):
         return _search(problem, solver.recipe, hidden, attempt)
     return attempt(problem, recipe)
 
@@ -176,8 +199,18 @@ class Forecasting(Problem):
     jitter: float = 0.0
     alpha: float = 0.0
     beta: float = 1.0
+    closed_loop: Iterable[int] = ()
+    noise: float | None = None
+    prior: float = 1.0
 
     def __post_init__(self) -> None:
+        lengths = tuple(checks.whole("closed_loop", length, at_least=2) for length in self.closed_loop)
+        object.__setattr__(self, "closed_loop", lengths)
+        if self.noise is not None:
+            checks.number("noise", self.noise, above=0)
+        checks.number("prior", self.prior, above=0)
+        if lengths and self.horizon != 1:
+            raise ValueError(f"horizon must be 1 for learning in closed loop, got {self.horizon}")
         checks.whole("samples", self.samples, at_least=recordings.SHORTEST, at_most=10**7)
         checks.seed("seed", self.seed)
         checks.whole("horizon", self.horizon, at_least=1)
@@ -214,6 +247,11 @@ class Forecasting(Problem):
 
     def network(self, units: Any, **drawing: Any) -> RNN:
         """See `Problem.network`."""
+        if self.closed_loop and (drawing["learn"] != ("bias",) or drawing["recipe"].gain or self.alpha):
+            raise ValueError(
+                "closed_loop needs a network without memory whose biases alone learn: recipe gain 0, alpha 0 and "
+                f"learn='bias', got gain {drawing['recipe'].gain}, alpha {self.alpha}, learn={set(drawing['learn'])}"
+            )
         states = len(self.recording.states)
         return RNN(units, states, states, alpha=self.alpha, beta=self.beta, **drawing)
 
@@ -224,7 +262,7 @@ class Forecasting(Problem):
             warnings.warn(
                 f"{network.learned} numbers learn from {fitting.numel()} values: a forecast from so few is not to be "
                 "trusted, take fewer units or a longer recording",
-                stacklevel=5,
+                stacklevel=7,
             )
         runs = self.free_runs(network)
         text = f"median valid time on held-out data (threshold {_VALID})"
@@ -232,8 +270,33 @@ class Forecasting(Problem):
             self._cut(fitting, self.jitter, seed),
             self._cut(held_out),
             lambda network: {"valid_time": runs.valid_time(network)},
-            {"valid_time": (self.recording.unit_name, text)},
+            {
+                "valid_time": (self.recording.unit_name, text),
+                "noise": ("1", "noise that is reckoned with, in standard deviations"),
+            },
         )
+
+    def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
+        """See `Problem.recipe`; in closed loop the biases of independent units shape the dynamics."""
+        return _SHAPING if self.closed_loop else solver.recipe
+
+    def stages(self, network: RNN, seed: int) -> Iterator[Objectives]:
+        """See `Problem.stages`: single steps, and then free runs of every length in `closed_loop`."""
+        first = self.objectives(network, seed)
+        yield first
+        if not self.closed_loop:
+            return
+        fitting, held_out = (self.frame.states.transform(part, network.start) for part in self._split)
+        loop = self.frame.loop(network.start)
+        noise, path = first.train.residual(network).detach().flatten(0, -2).square().mean(0).sqrt(), fitting
+        noise = noise * loop.scale / math.sqrt(2) if self.noise is None else torch.full_like(noise, self.noise)
+        for length in self.closed_loop:
+            length = min(length, fitting.shape[1] - 1)
+            train = Shooting(runs(fitting, length), loop, noise, self.prior, runs(path, length)[:, 0])
+            test = Shooting(runs(held_out, min(length, _HELD, held_out.shape[1] - 1)), loop, noise, math.inf)
+            yield first._replace(train=train, held_out=test, measure=_beside(first.measure, noise), judge=train)
+            path = joined(train.denoised(network), fitting)
+            noise = train.spread(network) if self.noise is None else noise
 
     def settings(self, train: Any) -> dict[str, object]:
         """See `Problem.settings`."""
@@ -289,6 +352,12 @@ class Forecasting(Problem):
     def _affordable(self, samples: int) -> int:
         """The washout that a trial of this length can spare: at most a third of it."""
         return min(self.washout, max(0, (samples - self.horizon) // 3))
+
+
+def _beside(measure: Callable[[Any], dict[str, float]], noise: Tensor) -> Callable[[Any], dict[str, float]]:
+    """What `measure` measures, and the noise of a stage."""
+    level = float(noise.mean())
+    return lambda network: {**measure(network), "noise": level}
 
 
 class FreeRuns(NamedTuple):
@@ -364,7 +433,6 @@ def _starts(problem: Forecasting, recipe: Recipe, hidden: bool | None) -> Iterat
         yield problem.varied(**_LEAK), replace(recipe, **_REMEMBERING)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SystemFit(Fit):
     """A network that learned a system or a recording, with the frame it sees data in.
 
@@ -460,6 +528,33 @@ class SystemFit(Fit):
         ahead = self.frame.states.inverse(closed_loop(self.network, self.frame, standard, steps))
         times = np.arange(1, steps + 1) * data.dt
         return label(self.recording, times, title="free-running forecast", config=self.configuration(), forecast=ahead)
+
+    def denoise(self, data: Data, *, length: int = 40) -> xr.Dataset:
+        """Estimate what is behind noisy data: free runs of `length` samples that come nearest to them.
+
+        For networks without memory, such as those that learned in closed loop. Returns a Dataset with `trajectory`
+        (trial, time, state).
+        """
+        network, frame = self.network, self.frame
+        if network.recipe.gain or network.alpha or frame.horizon != 1:
+            raise ValueError(f"denoise needs a network without memory and horizon 1, got {self!r}")
+        read = read_like(self.recording, data)
+        length = min(checks.whole("length", length, at_least=3), read.values.shape[1] - 1)
+        standard = frame.states.transform(read.values, network.start)
+        noise, path, shorter = torch.ones_like(standard[0, 0]), standard, length
+        lengths = []
+        while shorter > 2:
+            lengths.append(shorter)
+            shorter //= 2
+        for each in reversed(lengths):  # the longer a run, the nearer its start must be to begin with
+            starts = runs(path, each)[:, 0]
+            shooting = Shooting(runs(standard, each), frame.loop(network.start), noise, math.inf, starts)
+            shooting.settle(network)
+            path = joined(shooting.denoised(network), standard)
+        found = frame.states.inverse(path)
+        times = np.arange(found.shape[1]) * read.dt
+        title = "trajectory behind noisy data"
+        return label(self.recording, times, title=title, config=self.configuration(), trajectory=found)
 
     def free_map(self, context: Data) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """The map that `forecast` iterates, for dynamical analysis, and its state after `context`.

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from rnnbias.datasets import Standardiser
 from rnnbias.networks import RNN
-from rnnbias.objectives import Sequences
+from rnnbias.objectives import ClosedLoop, Sequences
 from systems import checks
 
-__all__ = ["OUTPUTS", "Frame", "closed_loop", "open_loop", "segments"]
+__all__ = ["OUTPUTS", "Frame", "closed_loop", "joined", "open_loop", "runs", "segments"]
 
 #: What the output stands for: the normalised increment over the horizon, or the standardised state itself.
 OUTPUTS = ("increment", "state")
@@ -57,6 +57,11 @@ class Frame(NamedTuple):
         step = then - now if self.output == "increment" else then
         return (step - step.new_tensor(self.steps.mean)) / step.new_tensor(self.steps.scale)
 
+    def loop(self, like: Tensor) -> ClosedLoop:
+        """How outputs become inputs, with the type and device of `like`; for horizon 1."""
+        mean, scale = (like.new_tensor(x) for x in self.steps)
+        return ClosedLoop(mean, scale, self.output == "increment")
+
 
 def segments(
     standard: Tensor, frame: Frame, *, washout: int, length: int, jitter: float = 0.0, seed: int = 0
@@ -80,6 +85,18 @@ def segments(
         noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed), dtype=inputs.dtype)
         inputs = inputs + jitter * noise.to(inputs.device)
     return Sequences(inputs, frame.target(inputs[:, washout:], later), washout)
+
+
+def runs(standard: Tensor, length: int) -> Tensor:
+    """Cut trials (trial, time, state) into runs (run, length + 1, state), each of which begins where the last ended."""
+    return standard.unfold(1, length + 1, length).transpose(-1, -2).flatten(0, 1)
+
+
+def joined(parts: Tensor, standard: Tensor) -> Tensor:
+    """Put runs like those of `runs` together again, (trial, time, state); what they left over is as in `standard`."""
+    whole = parts.unflatten(0, (len(standard), -1))
+    path = torch.cat([whole[:, :, :-1].flatten(1, 2), whole[:, -1, -1:]], 1)
+    return torch.cat([path, standard[:, path.shape[1] :]], 1)
 
 
 @torch.no_grad()

@@ -211,7 +211,6 @@ class Adaptation(ReachingProblem):
         return usual._replace(measure=measure, units={**usual.units, **_LEARNING_CURVE})
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ReachFit(Fit):
     """A network that learned to reach.
 

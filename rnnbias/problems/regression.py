@@ -190,7 +190,6 @@ def parameter_count(data: Samples, units: Any, learn: tuple[str, ...], recipe: R
     return sum(math.prod(shape) for shape in FNN.shapes(settings).values())
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class FunctionFit(Fit):
     """A learned static function.
 

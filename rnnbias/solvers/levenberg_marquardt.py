@@ -97,7 +97,7 @@ class LevenbergMarquardt(Solver):
                 return
             for iteration in range(1, self.iterations + 1):
                 model = linearise(network, train, self.tolerance)
-                found = self._search(network, train, monitor.held_out, model, damping)
+                found = self._search(network, train, monitor, model, damping)
                 if found is None:
                     break
                 best, damping = found
@@ -107,15 +107,15 @@ class LevenbergMarquardt(Solver):
                     break
 
     def _search(
-        self, network: Network, train: Objective, held_out: Objective, model: LinearModel, damping: float
+        self, network: Network, train: Objective, monitor: Monitor, model: LinearModel, damping: float
     ) -> tuple[_Candidate, float] | None:
         """Try dampings; return the best step and where to search next, or None where all are uphill or refused."""
-        start, now, held = parameters.read(network), model.loss, held_out.loss(network)
+        start, now, held = parameters.read(network), model.loss, monitor.judged()
 
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
             parameters.write(network, start + step)
             loss, promised = train.loss(network), max(now - predicted, 1e-300)
-            return _Candidate(start + step, damping, loss, held_out.loss(network), promised, (now - loss) / promised)
+            return _Candidate(start + step, damping, loss, monitor.judged(), promised, (now - loss) / promised)
 
         def attempt(damping: float) -> _Candidate:
             step = model.step(damping)

@@ -22,6 +22,7 @@ _MEANING = {
     "loss": ("1", "training loss"),
     "held_out_loss": ("1", "loss on held-out examples"),
     "seconds": ("s", "time since learning began"),
+    "stage": ("1", "stage of learning"),
     "damping": ("1", "damping relative to the largest singular value"),
     "fraction": ("1", "fraction of the step that was taken"),
     "gain_ratio": ("1", "actual over predicted reduction"),
@@ -39,9 +40,11 @@ class Monitor:
     network : Network
         What learns.
     held_out : Objective
-        "Best" is the lowest loss on these.
+        Its loss is recorded.
     patience : int
         How many records without a better one (by a tenth) end the learning.
+    judge : Objective, optional
+        "Best" is the lowest loss of this one; default: the held-out. Where it is another, better means by a thousandth.
     measure : callable, optional
         network -> further quantities to record and show, by name.
     progress : bool
@@ -58,12 +61,27 @@ class Monitor:
     goal: float = 0.0
     records: list[dict[str, float]] = field(default_factory=list)
     interrupted: bool = False
+    judge: Objective | None = None
+    stage: int = 0
+
+    def enter(
+        self, held_out: Objective, judge: Objective | None, measure: Callable[[Network], dict[str, float]]
+    ) -> None:
+        """Go on to another stage of the same learning."""
+        self.held_out, self.judge, self.measure = held_out, judge, measure
+        self.stage += 1
+
+    def judged(self) -> float:
+        """The loss by which the best parameters are chosen."""
+        return (self.held_out if self.judge is None else self.judge).loss(self.network)
 
     @contextmanager
     def watch(self, total: int) -> Iterator[None]:
         """Show a bar of `total` iterations; at the end, or on Ctrl-C, put the best numbers back."""
         self._best_loss, self._best, self._waited = math.inf, parameters.read(self.network), 0
-        self._began = time.perf_counter()
+        if not self.records:
+            self._began = time.perf_counter()
+        self._before = self.records[-1]["iteration"] + 1 if self.records else 0
         self._bar = tqdm(total=total, disable=not self.progress, desc="learning", leave=False)
         try:
             yield
@@ -78,19 +96,23 @@ class Monitor:
         seconds = time.perf_counter() - self._began
         held = self.held_out.loss(self.network)
         shown = {"loss": loss, "held_out_loss": held, **self.measure(self.network)}
-        self.records.append({"iteration": iteration, **shown, "seconds": seconds, **more})
+        entry = {"iteration": self._before + iteration, **shown, "seconds": seconds, "stage": self.stage, **more}
+        self.records.append(entry)
         self._bar.update(iteration - self._bar.n)
         self._bar.set_postfix_str(", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in shown.items()))
         self._waited += 1
-        if held < self._best_loss:
-            if held < 0.9 * self._best_loss:
+        judged, better = (held, 0.9) if self.judge is None else (self.judged(), 0.999)
+        if judged < self._best_loss:
+            if judged < better * self._best_loss:
                 self._waited = 0
-            self._best_loss, self._best = held, parameters.read(self.network)
+            self._best_loss, self._best = judged, parameters.read(self.network)
         return self._waited >= self.patience or loss <= self.goal or not math.isfinite(loss)
 
     def history(self, units: Mapping[str, tuple[str, str]]) -> xr.Dataset:
         """The records as a Dataset over `iteration`; `units` gives units and long names."""
         names = {name: ("1", name.replace("_", " ")) for entry in self.records for name in entry}
+        if not self.stage:
+            names.pop("stage", None)
         known = {**_MEANING, **units}
         order = {name: known[name] for name in known if name in names or name in ("loss", "held_out_loss")}
         columns = {

@@ -113,7 +113,7 @@ def test_what_is_finished_is_kept_and_the_rest_is_made(tmp_path, monkeypatch):
     assert run(tmp_path, "--experiments", "best", "mask", "--resume") == 0
     assert {key.experiment for key in made} == {"mask"} and before.items() < files(tmp_path).items()
     assert run(tmp_path, "--experiments", "best") == 0
-    assert files(tmp_path).keys() == before.keys()
+    assert files(tmp_path).keys() >= before.keys()  # what another run left is not removed
 
 
 def test_rows_of_other_settings_are_not_mixed_in(tmp_path, monkeypatch, capsys):

@@ -34,7 +34,6 @@ class Smoothing(Problem):
         return SmoothingFit(tau=self.tau, **fields)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class SmoothingFit(Fit):
     kind = "smoothing"
     tau: float

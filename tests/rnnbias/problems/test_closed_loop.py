@@ -1,0 +1,112 @@
+"""Learning in closed loop: biases that shape the dynamics, from noisy data."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+import systems
+from rnnbias import LevenbergMarquardt, Recipe, fit_system
+from rnnbias.problems.frame import joined, runs
+
+NOISE = 0.05
+LM = LevenbergMarquardt(iterations=8, geodesic=False)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return systems.get("lorenz63").simulate(duration=40.0, seed=0)
+
+
+@pytest.fixture(scope="module")
+def noisy(data):
+    clean = data.trajectory
+    noise = NOISE * clean.std("time").values[:, None] * np.random.default_rng(5).standard_normal(clean.shape)
+    return (clean + noise).assign_attrs(data.attrs)
+
+
+@pytest.fixture(scope="module")
+def fits(noisy):
+    usual = {"units": 200, "solver": LM, "progress": False}
+    recipe = Recipe(wiring="independent", gain=0.0, input_scale=0.4, readout_scale=5.0)
+    return fit_system(noisy, recipe=recipe, **usual), fit_system(noisy, closed_loop=(5, 10, 20, 40, 80), **usual)
+
+
+def test_it_forecasts_longer_than_what_single_steps_teach(fits):
+    test = systems.get("lorenz63").simulate(trials=60, duration=12.0, seed=1)
+    one, closed = (float(f.score(test, windows=60, context=10).valid_time.sel(threshold=0.4).median()) for f in fits)
+    assert closed > 1.8 and closed > 1.7 * one
+
+
+def test_the_biases_are_ordinary_numbers(fits):
+    """They move about as much as they were drawn, and single precision or a little noise do no harm."""
+    fit = fits[1]
+    moved = float(fit.network.bias.detach().square().mean().sqrt())
+    assert 0.3 < moved < 3 and abs(float(fit.network.readout.std()) * np.sqrt(200) - 5) < 0.5
+    test = systems.get("lorenz63").simulate(trials=40, duration=12.0, seed=2)
+    valid = [float(fit.score(test, windows=40, context=10).valid_time.sel(threshold=0.4).median())]
+    bias = fit.network.bias.detach().clone()
+    shifted = bias + 1e-4 * torch.randn(bias.shape, generator=torch.Generator().manual_seed(0)).double()
+    for other in (bias.float().double(), shifted):
+        fit.network.bias.data.copy_(other)
+        valid.append(float(fit.score(test, windows=40, context=10).valid_time.sel(threshold=0.4).median()))
+    fit.network.bias.data.copy_(bias)
+    assert max(valid) - min(valid) < 0.1 * valid[0]
+
+
+def test_it_denoises(fits, data, noisy):
+    clean = data.trajectory
+    found = fits[1].denoise(noisy).trajectory
+    before, after = (
+        float(np.square((x.values - clean.values) / clean.std("time").values).mean()) for x in (noisy, found)
+    )
+    assert found.dims == ("trial", "time", "state") and found.shape == clean.shape
+    assert after < 0.2 * before
+
+
+def test_the_history_has_a_stage_for_every_length(fits, tmp_path):
+    one, closed = (f.history for f in fits)
+    assert "stage" not in one and np.unique(closed.stage).tolist() == [0, 1, 2, 3, 4, 5]
+    assert np.all(np.diff(closed.iteration) > 0) and np.all(np.diff(closed.seconds) >= 0)
+    assert closed.noise.isnull()[closed.stage == 0].all()
+    assert float(closed.noise[-1]) == pytest.approx(NOISE / np.sqrt(1 + NOISE**2), rel=0.15)
+    assert xr.load_dataset(closed.to_netcdf(tmp_path / "h.nc") or tmp_path / "h.nc").identical(closed)
+
+
+def test_a_given_noise_is_reckoned_with(noisy):
+    fit = fit_system(noisy, units=20, solver=LM, closed_loop=[3], noise=0.2, progress=False)
+    assert float(fit.history.noise[-1]) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"closed_loop": [1]}, "closed_loop must be at least 2, got 1"),
+        ({"closed_loop": [5], "recipe": Recipe()}, "recipe gain 0.*got gain 0.1"),
+        ({"closed_loop": [5], "alpha": -0.5}, "alpha 0.*alpha -0.5"),
+        ({"closed_loop": [5], "learn": "gain"}, "learn='bias'"),
+        ({"closed_loop": [5], "horizon": 2}, "horizon must be 1"),
+        ({"closed_loop": [5], "noise": 0.0}, "noise must be greater than 0"),
+        ({"closed_loop": [5], "prior": -1.0}, "prior must be greater than 0"),
+    ],
+)
+def test_wrong_arguments_are_named(noisy, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit_system(noisy, units=20, progress=False, **options)
+
+
+def test_a_network_with_memory_cannot_denoise(noisy):
+    fit = fit_system(noisy, units=20, solver=LM, jitter=0.0, progress=False)
+    with pytest.raises(ValueError, match="without memory"):
+        fit.denoise(noisy)
+
+
+@pytest.mark.parametrize("length", [2, 3, 7, 10])
+def test_runs_joined_are_the_trials(length):
+    trials = torch.arange(2 * 11 * 3).double().reshape(2, 11, 3)
+    cut = runs(trials, length)
+    assert cut.shape == (2 * (10 // length), length + 1, 3)
+    assert torch.equal(joined(cut, trials), trials)
+    assert torch.equal(
+        joined(cut + 1, trials)[:, : 10 // length * length + 1], trials[:, : 10 // length * length + 1] + 1
+    )
