@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -93,6 +93,29 @@ class Recipe:
         checks.choice("wiring", self.wiring, WIRINGS)
         for name in _SCALES:
             checks.number(name, getattr(self, name), at_least=0)
+
+    @classmethod
+    def lazy(cls, **changes: Any) -> Self:
+        """The limit in which biases hardly move: pairs of weakly driven units under a readout of 1e7.
+
+        The output is linear in the biases' shifts, which stay below 1e-4: what is learned is a linear regression on the
+        slopes of the untaught units. Noise-free data are forecast long, but biases must be held to eleven digits, and
+        single precision or noisy data end the skill. `analysis.robustness` measures that.
+        """
+        return cls(**{"wiring": "push-pull", "gain": 0.1, "input_scale": 0.1, "readout_scale": 1e7, **changes})
+
+    @classmethod
+    def shaping(cls, **changes: Any) -> Self:
+        """Independent units without recurrent weights under a readout of 5 / sqrt(units), for learning in closed loop.
+
+        Biases must move about as far as they were drawn to shape the dynamics, and single precision loses nothing.
+        """
+        return cls(**{"wiring": "independent", "gain": 0.0, "input_scale": 0.4, "readout_scale": 5.0, **changes})
+
+    @classmethod
+    def paper(cls, **changes: Any) -> Self:
+        """Independent units as in Williams et al. (ICLR 2025), with scales by which Adam learns to forecast."""
+        return cls(**{"wiring": "independent", "gain": 0.9, "input_scale": 0.3, "readout_scale": 5.0, **changes})
 
     def draw(self, units: int, *, inputs: int, outputs: int) -> Frozen:
         """Draw the frozen arrays of a recurrent network of `units` units."""

@@ -32,9 +32,9 @@ __all__ = ["Forecasting", "SystemFit", "fit_system"]
 
 _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
+_ESCAPED, _FROZEN, _DRIFTED = 10.0, 0.05, 1.5  # standard deviations of a long free run
+_STAYS = "stays with what was learned"
 _HELD = 40  # samples of a held-out run while learning in closed loop
-#: The recipe for learning in closed loop: no memory, and independent units whose biases must move.
-_SHAPING = Recipe(wiring="independent", gain=0.0, input_scale=0.4, readout_scale=5.0)
 _VALID = 0.4  # threshold of the valid time shown while learning
 #: The recipe where states may be hidden, so that the network must remember, and the leak that goes with it.
 _REMEMBERING: dict[str, Any] = {"gain": 0.9, "input_scale": 0.3}
@@ -132,7 +132,8 @@ def fit_system(
     Warns
     -----
     UserWarning
-        Where more numbers learn than the training data have values.
+        Where more numbers learn than the training data have values, and where a long free run escapes, freezes or
+        drifts; `Fit.settings["free_run"]` and the representation say that too.
 
     Notes
     -----
@@ -179,8 +180,12 @@ def fit_system(
         and not problem.closed_loop
         and all(x is None for x in (recipe, alpha, beta, jitter))
     ):
-        return _search(problem, solver.recipe, hidden, attempt)
-    return attempt(problem, recipe)
+        fit = _search(problem, solver.recipe, hidden, attempt)
+    else:
+        fit = attempt(problem, recipe)
+    if (fate := fit.settings["free_run"]) != _STAYS:
+        warnings.warn(f"a long free run {fate}: the fit is not to be trusted beyond its valid time", stacklevel=2)
+    return fit
 
 
 @dataclass(frozen=True)
@@ -262,7 +267,7 @@ class Forecasting(Problem):
             warnings.warn(
                 f"{network.learned} numbers learn from {fitting.numel()} values: a forecast from so few is not to be "
                 "trusted, take fewer units or a longer recording",
-                stacklevel=7,
+                stacklevel=6,
             )
         runs = self.free_runs(network)
         text = f"median valid time on held-out data (threshold {_VALID})"
@@ -278,7 +283,7 @@ class Forecasting(Problem):
 
     def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
         """See `Problem.recipe`; in closed loop the biases of independent units shape the dynamics."""
-        return _SHAPING if self.closed_loop else solver.recipe
+        return Recipe.shaping() if self.closed_loop else solver.recipe
 
     def stages(self, network: RNN, seed: int) -> Iterator[Objectives]:
         """See `Problem.stages`: single steps, and then free runs of every length in `closed_loop`."""
@@ -309,10 +314,22 @@ class Forecasting(Problem):
         }
 
     def fit(self, **fields: Any) -> SystemFit:
-        """See `Problem.fit`."""
-        return SystemFit(
-            frame=self.frame, recording=self.recording._replace(values=self.recording.values[:0]), **fields
-        )
+        """See `Problem.fit`; a long free run says whether the network stays with what it learned."""
+        described = self.recording._replace(values=self.recording.values[:0])
+        network = fields["network"]
+        fields["settings"]["free_run"] = self.free_runs(network).fate(network, self._long)
+        return SystemFit(frame=self.frame, recording=described, **fields)
+
+    @property
+    def _long(self) -> int:
+        """Steps of a long free run: 20 correlation times of the training data, within bounds."""
+        values = self._split[0]
+        standard = values - values.mean((0, 1))
+        lags = np.unique(np.geomspace(1, values.shape[1] // 2, 40).astype(int))
+        alike = [(standard[:, lag:] * standard[:, :-lag]).mean((0, 1)) / standard.var((0, 1)) for lag in lags]
+        apart = np.flatnonzero(np.max(alike, 1) < np.exp(-1))
+        time = lags[apart[0]] if len(apart) else values.shape[1]
+        return int(np.clip(20 * time, 1000, 20000))
 
     def free_runs(self, network: RNN) -> FreeRuns:
         """Windows of the held-out data to run freely through."""
@@ -377,6 +394,19 @@ class FreeRuns(NamedTuple):
         """Median time until the error passes 0.4, in Lyapunov times, periods or time units."""
         good = self.error(network) <= _VALID
         return float(good.cumprod(1).sum(1).to(torch.float64).median()) * self.unit
+
+    def fate(self, network: RNN, steps: int) -> str:
+        """What becomes of a free run of so many steps after the first window's context."""
+        ahead = closed_loop(network, self.frame, self.context[:1], steps)[0]
+        gone = torch.nonzero(~(ahead.abs() <= _ESCAPED).all(1))
+        if len(gone):
+            return f"escapes after {int(gone[0])} samples"
+        late = ahead[steps // 2 :]
+        if float(late.std(0).max()) < _FROZEN:
+            return f"freezes within {steps} samples"
+        if float(late.mean(0).abs().max()) > _DRIFTED:
+            return f"drifts away within {steps} samples"
+        return _STAYS
 
     def judge(self, network: RNN) -> tuple[float, bool]:
         """Mean logarithm (base 10) of the error, and whether every run stays valid to its end."""
@@ -494,6 +524,10 @@ class SystemFit(Fit):
             name=str(stored["name"]),
         )
         return cls(frame=frame, recording=recording, **fields)
+
+    def __repr__(self) -> str:
+        fate = str(self.settings.get("free_run", _STAYS))
+        return super().__repr__() if fate == _STAYS else f"{super().__repr__()[:-1]}; a long free run {fate}>"
 
     @property
     def standardiser(self) -> Standardiser:

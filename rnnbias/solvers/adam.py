@@ -58,7 +58,7 @@ class Adam(Solver):
     epochs: int | None = None
     decay: str = "cosine"
     steepness: tuple[float, float] | None = None
-    recipe: ClassVar[Recipe] = Recipe(wiring="independent", gain=0.9, input_scale=0.3, readout_scale=5.0)
+    recipe: ClassVar[Recipe] = Recipe.paper()
     descends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -6,7 +6,8 @@ import torch
 import xarray as xr
 
 import systems
-from rnnbias import LevenbergMarquardt, Recipe, fit_system
+from rnnbias import LevenbergMarquardt, Recipe, fit_system, load
+from rnnbias.problems import Forecasting
 from rnnbias.problems.frame import joined, runs
 
 NOISE = 0.05
@@ -110,3 +111,37 @@ def test_runs_joined_are_the_trials(length):
     assert torch.equal(
         joined(cut + 1, trials)[:, : 10 // length * length + 1], trials[:, : 10 // length * length + 1] + 1
     )
+
+
+@pytest.mark.parametrize(
+    ("scale", "output", "fate"),
+    [
+        (0.0, "state", "freezes within"),
+        (0.0, "increment", "drifts away within"),
+        (1e3, "increment", "escapes after"),
+        (1.0, "increment", "stays with what was learned"),
+    ],
+)
+def test_a_long_free_run_says_what_becomes_of_a_network(fits, noisy, scale, output, fate):
+    """Its outputs scaled: where they vanish nothing but the mean step, or nothing at all, is left."""
+    network, problem = fits[1].network, Forecasting(noisy, output=output)
+    readout = network.readout.clone()
+    network.readout.copy_(scale * readout)
+    found = problem.free_runs(network).fate(network, 5000 if fate.startswith("drifts") else 2000)
+    network.readout.copy_(readout)
+    assert found.startswith(fate)
+
+
+def test_a_fit_that_does_not_stay_says_so_everywhere(tmp_path):
+    """Two rhythms of which half is hidden, from two noisy states: single steps teach no lasting dynamics."""
+    time = np.arange(0, 12, 0.02)
+    recording = np.stack([np.sin(3 * time), np.cos(2 * time)], 1)
+    recording += 0.01 * np.random.default_rng(0).normal(size=recording.shape)
+    with pytest.warns(UserWarning, match="a long free run (escapes|freezes|drifts)"):
+        fit = fit_system(recording, dt=0.02, units=20, jitter=0.0, solver=LM, progress=False)
+    assert "a long free run" in repr(fit) and "a long free run" in repr(load(fit.save(tmp_path / "fit.nc")))
+
+
+def test_named_recipes():
+    assert Recipe.lazy() == LevenbergMarquardt.recipe and Recipe.paper(seed=3).seed == 3
+    assert Recipe.paper().wiring == Recipe.shaping().wiring == "independent" and Recipe.shaping().gain == 0
