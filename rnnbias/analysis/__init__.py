@@ -6,6 +6,7 @@ fixed_points    where it stays: `fixed_points`, `with_input`
 attractors      long runs: `return_map`, `power_spectrum`, `floors`
 dimension       subspaces: `principal_components`, `alignment`
 biases          what was learned: `bias_histogram`, `bias_distance`, `unit_activity`, `interpolate`
+robustness      what they bear, and whether they shape anything: `robustness`, `linearised`
 surgery         which units matter: `transplant`, `lesion`
 organisation    how units organise by task: `task_variance`, `clusters`, `correlation`, `switching`, `agreement`
 """
@@ -17,6 +18,7 @@ from rnnbias.analysis.fixed_points import fixed_points, with_input
 from rnnbias.analysis.jacobians import before_after, eigenvalues, jacobians, untrained
 from rnnbias.analysis.lyapunov import kaplan_yorke, lyapunov_spectrum, system_spectrum
 from rnnbias.analysis.organisation import agreement, clusters, correlation, switching, task_variance
+from rnnbias.analysis.robustness import linearised, robustness
 from rnnbias.analysis.surgery import lesion, transplant
 
 __all__ = [
@@ -34,10 +36,12 @@ __all__ = [
     "jacobians",
     "kaplan_yorke",
     "lesion",
+    "linearised",
     "lyapunov_spectrum",
     "power_spectrum",
     "principal_components",
     "return_map",
+    "robustness",
     "switching",
     "system_spectrum",
     "task_variance",

@@ -94,6 +94,10 @@ class Network(nn.Module, ABC):
     def dims(self) -> dict[str, tuple[str, ...]]:
         """The names of the dimensions of everything that can learn."""
 
+    @abstractmethod
+    def read(self, rate: Tensor) -> Tensor:
+        """The outputs y = C r (..., output) for rates (..., unit) of all units."""
+
     @property
     def bias_dims(self) -> tuple[str]:
         """The dimension of what the biases learn."""

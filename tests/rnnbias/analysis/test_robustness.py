@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from rnnbias import FNN, RNN, Recipe, analysis
+
+
+def network(shift, **more):
+    net = RNN(20, 2, 2, recipe=Recipe.paper(seed=1), **more)
+    net.bias.data += shift * torch.randn(20, generator=torch.Generator().manual_seed(0)).double()
+    return net
+
+
+def inputs(seed=0):
+    return torch.randn(3, 15, 2, generator=torch.Generator().manual_seed(seed)).double()
+
+
+def nearness(net, x, right):
+    return float(1 / (1 + ((net.read(net(x).rate) - right) ** 2).mean().item() / 1e-6))
+
+
+def test_it_finds_the_noise_that_halves_a_known_skill():
+    """A skill that is 1 while the biases are within 0.01 of where they are."""
+    net = network(0.5)
+    right = net.biases.detach()
+    found = analysis.robustness(
+        net, lambda n: float((n.biases - right).abs().mean() < 0.01), noises=[1e-4, 1e-3, 1e-2, 0.1], progress=False
+    )
+    assert found.bias_noise == pytest.approx(0.1, rel=1) and found.skill == 1 and found.skill_float32 == 1
+    assert np.isnan(found.rate_noise)  # the skill does not look at rates
+    shift = (net.biases - net.start).detach().square().mean().sqrt()
+    assert float(found.moved) == pytest.approx(float(shift))
+    assert float(found.moved_relative) == pytest.approx(float(shift / net.start.std(correction=0)))
+
+
+def test_noise_on_rates_is_felt_and_leaves_no_trace(tmp_path):
+    net, x = network(0.5), inputs()
+    right = net.read(net(x).rate).detach()
+    before, digests = net.bias.detach().clone(), net.digests()
+    found = analysis.robustness(net, lambda n: nearness(n, x, right), noises=[1e-6, 1.0], draws=2, progress=False)
+    assert found.skill == 1 and found.skill_rate_noise[0] > 0.9 > 0.1 > found.skill_rate_noise[1]
+    assert float(found.rate_noise) == 1.0
+    assert torch.equal(net.bias, before) and net.digests() == digests
+    torch.testing.assert_close(net.read(net(x).rate), right)
+    found.to_netcdf(tmp_path / "found.nc")
+    assert xr.load_dataset(tmp_path / "found.nc").identical(found)
+
+
+def test_single_precision_is_fatal_to_lazy_biases_alone():
+    """What float32 does to a bias of 1 matters where the readout is 1e7, and not where it is 5."""
+    x = inputs()
+    for recipe, fatal in ((Recipe.lazy(), True), (Recipe.paper(), False)):
+        net = RNN(20, 2, 2, recipe=recipe)
+        net.bias.data += 1.0 / 3
+        right = net.read(net(x).rate).detach()
+        found = analysis.robustness(net, lambda n, right=right: nearness(n, x, right), noises=[1e-9], progress=False)
+        assert (found.skill_float32 < 0.5) == fatal
+
+
+@pytest.mark.parametrize("shift", [1e-6, 1.0])
+@pytest.mark.parametrize("kind", ["rnn", "fnn"])
+def test_linearised_tells_lazy_biases_from_those_that_shape(kind, shift):
+    if kind == "rnn":
+        net, x = network(shift), inputs()
+    else:
+        net = FNN(20, 2, 2, recipe=Recipe.paper(seed=1))
+        net.bias.data += shift
+        x = inputs()[0]
+    found = analysis.linearised(net, x.numpy())
+    assert found.nonlinearity.dims == ("output",)
+    assert bool((found.nonlinearity < 1e-3).all()) == (shift < 1e-3)
+    if shift > 1e-3:
+        assert float(found.nonlinearity.mean()) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"noises": []}, "noises must be positive and ascending"),
+        ({"noises": [0.1, 0.01]}, "noises must be positive and ascending"),
+        ({"draws": 0}, "draws must be at least 1"),
+        ({"skill": lambda n: [1, 2]}, "must return a number"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    options = {"skill": lambda n: 1.0, **options}
+    with pytest.raises((ValueError, TypeError), match=message):
+        analysis.robustness(network(0.1), progress=False, **options)
+    with pytest.raises(ValueError, match="inputs must have 2 columns"):
+        analysis.linearised(network(0.1), np.ones((1, 2, 3)))
