@@ -20,7 +20,7 @@ from rnnbias.datasets import Recording, Standardiser, recordings
 from rnnbias.evaluation.forecasters import Data, label, read_like
 from rnnbias.evaluation.forecasts import score_forecasts
 from rnnbias.fit import Fit
-from rnnbias.networks import RNN, Recipe, trainable_parts
+from rnnbias.networks import RNN, Recipe, parameters, trainable_parts
 from rnnbias.objectives import Sequences, Shooting
 from rnnbias.problems.base import Objectives, Problem, solve
 from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, joined, open_loop, runs, segments
@@ -34,6 +34,7 @@ _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
 _ESCAPED, _FROZEN, _DRIFTED = 10.0, 0.05, 1.5  # standard deviations of a long free run
 _STAYS = "stays with what was learned"
+_LOST = 2.0  # mean square of residuals, in that of the noise, at which runs no longer follow the data
 _HELD = 40  # samples of a held-out run while learning in closed loop
 _VALID = 0.4  # threshold of the valid time shown while learning
 #: The recipe where states may be hidden, so that the network must remember, and the leak that goes with it.
@@ -299,7 +300,11 @@ class Forecasting(Problem):
             length = min(length, fitting.shape[1] - 1)
             train = Shooting(runs(fitting, length), loop, noise, self.prior, runs(path, length)[:, 0])
             test = Shooting(runs(held_out, min(length, _HELD, held_out.shape[1] - 1)), loop, noise, math.inf)
+            before = parameters.read(network)
             yield first._replace(train=train, held_out=test, measure=_beside(first.measure, noise), judge=train)
+            if train.loss(network) > _LOST:  # some runs ended on the other side of a saddle: shorter ones are the last
+                parameters.write(network, before)
+                return
             path = joined(train.denoised(network), fitting)
             noise = train.spread(network) if self.noise is None else noise
 
