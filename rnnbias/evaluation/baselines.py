@@ -3,6 +3,7 @@
 Persistence             the floor: nothing changes
 LinearAutoregression    a linear map of a few delayed states
 NVAR                    a quadratic one: next-generation reservoir computing
+Polynomial              one of any total degree
 
 Each is a `Forecaster`, sees its data standardised, and is a differentiable map on the last `delays` states, all in
 float64.
@@ -25,7 +26,7 @@ from rnnbias.datasets.standardiser import Standardiser
 from rnnbias.evaluation.forecasters import Data, label, read_like
 from systems import checks
 
-__all__ = ["NVAR", "Baseline", "LinearAutoregression", "Persistence", "least_squares"]
+__all__ = ["NVAR", "Baseline", "LinearAutoregression", "Persistence", "Polynomial", "least_squares"]
 
 _LIKE = torch.empty(0, dtype=torch.float64)
 
@@ -209,6 +210,66 @@ class NVAR(Baseline):
 
     def _now(self, state: Tensor) -> Tensor:
         return state[:, -len(self.recording.states) :]
+
+
+@dataclass
+class Polynomial(Baseline):
+    """The increment as a polynomial in delayed states, of all products up to a total degree.
+
+        x_{t+1} = x_t + A (all products of up to `degree` of the entries of s),      s = (x_{t-k+1}, ..., x_t)
+
+    with |A F - (x_{t+1} - x_t)|^2 + ridge |A|^2 least. It forecasts noise-free Lorenz data longer than networks do:
+    Schoetz and Boers 2025, arXiv:2507.09652.
+
+    Parameters
+    ----------
+    degree : int
+        1 or more. `evaluation.tuned` chooses one.
+    delays : int
+        k, 1 or more.
+    ridge : float
+        0 or more.
+
+    >>> x = [0.3]
+    >>> for _ in range(50):
+    ...     x.append(3.8 * x[-1] * (1 - x[-1]))
+    >>> logistic = Polynomial(degree=3).fit(np.reshape(x, (-1, 1)), dt=1.0)
+    >>> round(logistic.forecast([[0.5]], steps=1).forecast.item(), 10), logistic.learned
+    (0.95, 4)
+    """
+
+    degree: int = 3
+    delays: int = 1
+    ridge: float = 0.0
+    weights: Tensor = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        checks.whole("degree", self.degree, at_least=1, at_most=12)
+        checks.whole("delays", self.delays, at_least=1)
+        checks.number("ridge", self.ridge, at_least=0)
+
+    @property
+    def learned(self) -> int:
+        """Entries of A."""
+        return self.weights.numel()
+
+    def predict(self, state: Tensor) -> Tensor:
+        """The present state and A times the features."""
+        return state[:, -len(self.recording.states) :] + self._features(state) @ self.weights
+
+    def _learn(self, state: Tensor, then: Tensor) -> None:
+        now = state[:, -then.shape[1] :]
+        self.weights = least_squares(self._features(state), then - now, self.ridge)
+
+    def _features(self, state: Tensor) -> Tensor:
+        """All products of up to `degree` entries, each once: those of one degree from those of the degree below."""
+        powers = [(torch.ones_like(state[:, :1]), [0])]  # products, and the first entry that each may be multiplied by
+        for _ in range(self.degree):
+            below, first = powers[-1]
+            pairs = [(k, j) for k, start in enumerate(first) for j in range(start, state.shape[1])]
+            rows, columns = zip(*pairs, strict=True)
+            powers.append((below[:, list(rows)] * state[:, list(columns)], list(columns)))
+        return torch.cat([products for products, _ in powers], 1)
 
 
 def least_squares(features: Tensor, targets: Tensor, ridge: float = 0.0) -> Tensor:
