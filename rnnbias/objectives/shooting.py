@@ -75,6 +75,15 @@ class Shooting(Objective[RNN]):
         """See `Objective.subset`."""
         return type(self)(self.observed[chosen], self.loop, self.noise, self.prior, self.starts[chosen])
 
+    @property
+    def length(self) -> int:
+        """K."""
+        return self.observed.shape[1] - 1
+
+    def restarted(self, starts: Tensor) -> Self:
+        """The same objective with other estimates of the starts, (run, state), to begin with."""
+        return type(self)(self.observed, self.loop, self.noise, self.prior, starts)
+
     def residual(self, network: RNN) -> Tensor:
         """See `Objective.residual`; (residual,), those of the runs before those of the prior."""
         return self._residual(network, self.run(network, self._starts(network)))
@@ -133,7 +142,7 @@ class Shooting(Objective[RNN]):
     def run(self, network: RNN, starts: Tensor) -> Tensor:
         """Free runs (run, K + 1, state) from these starts."""
         states = [starts]
-        for _ in range(self.observed.shape[1] - 1):
+        for _ in range(self.length):
             _, rate = _respond(network, states[-1])
             states.append(self.loop.advance(states[-1], network.read(rate)).clamp(-_FAR, _FAR))
         return torch.stack(states, 1)
@@ -156,7 +165,7 @@ class Shooting(Objective[RNN]):
         by_bias = now.new_zeros(len(now), now.shape[1], network.bias.numel())
         out = [(now, by_bias, by_start)]
         read = self.loop.scale[:, None] * wiring.oppose(network.readout)  # (state, unit)
-        for _ in range(self.observed.shape[1] - 1):
+        for _ in range(self.length):
             now, slope, local = self._step(network, now, read)
             by_start = local @ by_start
             by_bias = local @ by_bias
@@ -171,7 +180,7 @@ class Shooting(Objective[RNN]):
         tangent = torch.eye(now.shape[1], dtype=now.dtype, device=now.device).expand(len(now), -1, -1)
         out = [(now, tangent)]
         read = self.loop.scale[:, None] * network.wiring.oppose(network.readout)
-        for _ in range(self.observed.shape[1] - 1):
+        for _ in range(self.length):
             now, _, local = self._step(network, now, read)
             tangent = local @ tangent
             out.append((now, tangent))

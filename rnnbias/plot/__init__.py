@@ -1,7 +1,7 @@
 """Figures from labelled results: one function a figure, the words on the axes from the data's own attributes.
 
 approximation   `error_against_count`, `width_against_error`
-forecasting     `traces`, `attractors`, `valid_time`
+forecasting     `traces`, `attractors`, `valid_time`, `skill_against_noise`
 reaching        `hand_paths`, `speed_profiles`, `adaptation`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
@@ -26,7 +26,7 @@ from rnnbias.plot.dynamics import (
     return_map,
     time_in,
 )
-from rnnbias.plot.forecasting import attractors, traces, valid_time
+from rnnbias.plot.forecasting import attractors, skill_against_noise, traces, valid_time
 from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
 from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
 from rnnbias.plot.oscillation import free_runs, gain_sweep
@@ -52,6 +52,7 @@ __all__ = [
     "learning_curve",
     "power_spectrum",
     "return_map",
+    "skill_against_noise",
     "speed_profiles",
     "task_clusters",
     "time_in",

@@ -3,6 +3,7 @@
 traces          forecasts against the truth, state by state, with the valid time marked
 attractors      free runs side by side
 valid_time      valid time against the count of learned numbers
+skill_against_noise    valid times against the noise of the training data
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from rnnbias.plot import style
 
-__all__ = ["attractors", "traces", "valid_time"]
+__all__ = ["attractors", "skill_against_noise", "traces", "valid_time"]
 
 
 def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
@@ -100,6 +101,37 @@ def attractors(data: xr.DataArray, axes: Sequence[Axes] | NDArray | None = None,
     for ax in axes[count:]:
         ax.set_visible(False)
     return axes[:count]
+
+
+def skill_against_noise(data: xr.DataArray, axes: Axes | None = None) -> Axes:
+    """Draw valid times against the noise of the training data, by learner.
+
+    Parameters
+    ----------
+    data : xarray.DataArray
+        (learner, noise, seed), noise in standard deviations; lines are medians over seeds, dots the seeds.
+    axes : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    The axes.
+    """
+    axes = style.one(axes, 2.2, 1.3)
+    noise = 100 * data.noise.values.astype(float)
+    places = np.arange(len(noise))
+    for k, learner in enumerate(data.learner.values):
+        one, look = data.sel(learner=learner).transpose("noise", "seed"), style.look(k)
+        axes.plot(places, one.median("seed"), lw=1.6, ms=5, label=str(learner), **look)
+        for seed in np.asarray(one).T:
+            axes.plot(places, seed, ".", ms=3, alpha=0.5, color=look["color"])
+    axes.set(
+        xticks=places, xticklabels=[f"{n:g} %" for n in noise], xlabel="noise of the training data", ylim=(0, None)
+    )
+    axes.set_ylabel(style.label(data))
+    axes.legend(frameon=False, fontsize=8)
+    style.bare(axes)
+    return axes
 
 
 def valid_time(data: xr.Dataset, axes: Axes | None = None) -> Axes:

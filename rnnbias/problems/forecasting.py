@@ -34,7 +34,7 @@ _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
 _ESCAPED, _FROZEN, _DRIFTED = 10.0, 0.05, 1.5  # standard deviations of a long free run
 _STAYS = "stays with what was learned"
-_LOST = 2.0  # mean square of residuals, in that of the noise, at which runs no longer follow the data
+_LOST = 1.1  # times the loss of shorter runs, at which longer ones have spoiled them
 _HELD = 40  # samples of a held-out run while learning in closed loop
 _VALID = 0.4  # threshold of the valid time shown while learning
 #: The recipe where states may be hidden, so that the network must remember, and the leak that goes with it.
@@ -296,16 +296,19 @@ class Forecasting(Problem):
         loop = self.frame.loop(network.start)
         noise, path = first.train.residual(network).detach().flatten(0, -2).square().mean(0).sqrt(), fitting
         noise = noise * loop.scale / math.sqrt(2) if self.noise is None else torch.full_like(noise, self.noise)
+        judge: Shooting | None = None
+        lowest = math.inf
         for length in self.closed_loop:
             length = min(length, fitting.shape[1] - 1)
             train = Shooting(runs(fitting, length), loop, noise, self.prior, runs(path, length)[:, 0])
             test = Shooting(runs(held_out, min(length, _HELD, held_out.shape[1] - 1)), loop, noise, math.inf)
             before = parameters.read(network)
             yield first._replace(train=train, held_out=test, measure=_beside(first.measure, noise), judge=train)
-            if train.loss(network) > _LOST:  # some runs ended on the other side of a saddle: shorter ones are the last
-                parameters.write(network, before)
-                return
             path = joined(train.denoised(network), fitting)
+            if judge is not None and judge.restarted(runs(path, judge.length)[:, 0]).loss(network) > _LOST * lowest:
+                parameters.write(network, before)  # long runs were lost on the way: the shorter ones knew better
+                return
+            judge, lowest = train, train.loss(network)
             noise = train.spread(network) if self.noise is None else noise
 
     def settings(self, train: Any) -> dict[str, object]:

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+import noise
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("noise")
+    options = ["--quick", "--units", "20", "--learners", "polynomial", "biases, closed loop", "--out", str(out)]
+    assert noise.main(options) == 0
+    return out
+
+
+def test_it_writes_a_table_scores_and_a_figure(folder):
+    text = (folder / "noise.md").read_text()
+    assert "| 5 %   | polynomial" in text and "benchmarks/noise.py --quick" in text
+    data = xr.open_dataset(folder / "noise.nc")
+    assert data.clean_start.dims == ("learner", "noise", "seed") and bool((data.clean_start > 0).all())
+    assert data.moved.sel(learner="biases, closed loop").notnull().all()
+    assert (folder / "noise.png").stat().st_size > 10_000
+
+
+def test_training_and_test_data_have_nothing_in_common():
+    train, test = noise.trials("lorenz63", 10, 1000)
+    nearest = [np.abs(train.values[0][:, None] - trial[None, ::50]).max(-1).min() for trial in test.values]
+    assert min(nearest) > 1e-6
+
+
+def test_tuning_sees_the_training_trial_alone(monkeypatch):
+    """Whatever a learner is given, it is the noisy training trial: a test trial in its place would be noticed."""
+    seen = []
+    monkeypatch.setitem(noise.LEARNERS, "polynomial", lambda data, size, seed: seen.append(data) or 1 / 0)
+    size = noise.Size("lorenz63", 20, 10, (5,), 2, 1000)
+    with pytest.raises(ZeroDivisionError):
+        noise.row(noise.Key("polynomial", 0.0, 0), size)
+    np.testing.assert_array_equal(seen[0], noise.trials("lorenz63", 10, 1000)[0])
+
+
+def test_noise_is_that_of_the_seed_and_in_units_of_each_state():
+    train, _ = noise.trials("lorenz63", 10, 1000)
+    scale = train.std(("trial", "time"))
+    one, again, other = (noise.noisy(train, 0.1, seed, scale) for seed in (0, 0, 1))
+    assert one.equals(again) and not one.equals(other)
+    np.testing.assert_allclose((one - train).std(("trial", "time")) / scale, 0.1, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--noises", "-1"], "--noises must be at least 0"),
+        (["--learners", "nvar"], "--learners must be one of"),
+        (["--system", "van_der_pol"], "--system must have a known Lyapunov exponent"),
+        (["--units", "3"], "--units must be at least 12"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message, capsys, tmp_path):
+    with pytest.raises(SystemExit) as found:
+        noise.main([*options, "--out", str(tmp_path)])
+    assert found.value.code == 2 and message in capsys.readouterr().err
