@@ -198,8 +198,9 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"# Skill against noise: {size.system}", "",
         f"`{command}`, on {machine()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
-        f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times at threshold "
-        f"{_MARK}, after {_CONTEXT} true or noisy samples, always against the truth.", "",
+        f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times at "
+        f"threshold {_MARK}, after {_CONTEXT} true or noisy samples, always against the truth.",
+        "",
         *aligned(header, cells), "",
         "*Moved*: root-mean-square shift of the biases over the spread of those drawn. *float32*: the valid time on "
         f"{min(_FEW, size.windows)} windows with biases of single precision. *Bias noise*, *rate noise*: the smallest "
