@@ -70,7 +70,7 @@ class Size(NamedTuple):
 
 def closed(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
     """Biases of independent units, by free runs through the data."""
-    solver = LevenbergMarquardt(iterations=20, geodesic=False)
+    solver = LevenbergMarquardt(iterations=12, geodesic=False)
     return fit_system(
         data, units=size.units, seed=seed, closed_loop=size.lengths, solver=solver, holdout=0.02, progress=False
     )

@@ -3,6 +3,7 @@
 base             `Objective`: make your own
 sequences        `Sequences`: outputs that a driven `RNN` should give
 shooting         `Shooting`: short free runs of an `RNN` through noisy data, whose starts are estimated too
+remembering      `RememberingShooting`: the same for networks with a memory
 orbits           `FreeRun`: a closed `Orbit` that an `RNN` without input should follow, whatever its phase
 reaching         `Reaches`: an `RNN` in control of a plant, judged by a loss
 points           `Points`: values that an `FNN` should take
@@ -16,6 +17,7 @@ from rnnbias.objectives.first_layer import FirstLayer
 from rnnbias.objectives.orbits import FreeRun, Orbit
 from rnnbias.objectives.points import Points
 from rnnbias.objectives.reaching import Reaches
+from rnnbias.objectives.remembering import RememberingShooting
 from rnnbias.objectives.sequences import Sequences
 from rnnbias.objectives.shooting import ClosedLoop, Shooting
 
@@ -31,6 +33,7 @@ __all__ = [
     "Points",
     "Products",
     "Reaches",
+    "RememberingShooting",
     "Sequences",
     "Shooting",
 ]

@@ -14,7 +14,7 @@ __all__ = ["ClosedLoop", "Shooting"]
 
 _SETTLING = 6  # Gauss-Newton steps of the starts of runs whose network does not change
 _HALVINGS = 4
-_FAR = 1e3  # standard deviations at which a run that escapes is held
+FAR = 1e3  # standard deviations at which a run that escapes is held
 
 
 class ClosedLoop(NamedTuple):
@@ -41,8 +41,9 @@ class Shooting(Objective[RNN]):
     that of residuals whose starts follow the biases as is best to first order, so that solvers see the biases alone.
     Between two linearisations the starts move along that response; `settle` brings them to their best.
 
-    For networks without memory (recurrent weights and leak of zero), whose state is x: derivatives by the biases are
-    carried along, at the cost of (states + 4) x runs x K x states x biases operations.
+    For networks without memory (recurrent weights and leak of zero), whose state is x; `RememberingShooting` is for
+    others. Derivatives by the biases are carried along, at the cost of (states + 4) x runs x K x states x biases
+    operations.
 
     Parameters
     ----------
@@ -79,6 +80,11 @@ class Shooting(Objective[RNN]):
     def length(self) -> int:
         """K."""
         return self.observed.shape[1] - 1
+
+    @property
+    def washout(self) -> int:
+        """Samples that a network sees before each run."""
+        return 0
 
     def restarted(self, starts: Tensor) -> Self:
         """The same objective with other estimates of the starts, (run, state), to begin with."""
@@ -144,7 +150,7 @@ class Shooting(Objective[RNN]):
         states = [starts]
         for _ in range(self.length):
             _, rate = _respond(network, states[-1])
-            states.append(self.loop.advance(states[-1], network.read(rate)).clamp(-_FAR, _FAR))
+            states.append(self.loop.advance(states[-1], network.read(rate)).clamp(-FAR, FAR))
         return torch.stack(states, 1)
 
     def _starts(self, network: RNN) -> Tensor:
@@ -191,7 +197,7 @@ class Shooting(Objective[RNN]):
         """The next states, the slopes of the units (run, unit), and d(next)/d(now) (run, state, state)."""
         drive, rate = _respond(network, now)
         slope = network.beta * ACTIVATIONS[network.activation].slope(drive)
-        then = self.loop.advance(now, network.read(rate)).clamp(-_FAR, _FAR)
+        then = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
         folded = network.wiring.gather(slope[:, None] * read)  # (run, state, row)
         local = folded @ network.input
         if self.loop.increment:

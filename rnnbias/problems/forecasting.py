@@ -23,7 +23,7 @@ from rnnbias.fit import Fit
 from rnnbias.networks import RNN, Recipe, parameters, trainable_parts
 from rnnbias.objectives import Sequences, Shooting
 from rnnbias.problems.base import Objectives, Problem, solve
-from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, joined, open_loop, runs, segments
+from rnnbias.problems.frame import OUTPUTS, Frame, closed_loop, denoised, open_loop, segments, shooting, starts
 from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import System, checks
 from systems.labels import Labelled
@@ -147,9 +147,10 @@ def fit_system(
     be, with both. `Fit.settings["tried"]` lists what was tried.
 
     In closed loop the network learns from free runs of `closed_loop` samples, whose starts are estimated too
-    (`objectives.Shooting`), with the solver's steps on the biases alone. It must have no memory (recurrent gain and
-    alpha 0; the default recipe then has independent units and a readout of ordinary size, so that the biases move by
-    about as much as they were drawn). Each stage begins where the one before ended, which also tells the noise.
+    (`objectives.Shooting`), with the solver's steps on the biases alone. The default recipe then is `Recipe.shaping`:
+    independent units and a readout of ordinary size, so that the biases move by about as much as they were drawn; no
+    memory, unless states are hidden, where it has gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3. Each stage begins
+    where the one before ended, which also tells the noise.
 
     Examples
     --------
@@ -183,6 +184,9 @@ def fit_system(
     ):
         fit = _search(problem, solver.recipe, hidden, attempt)
     else:
+        free = recipe is None and alpha is None and beta is None
+        if problem.closed_loop and free and problem.hides_states(hidden):
+            problem = problem.varied(**_LEAK)
         fit = attempt(problem, recipe)
     if (fate := fit.settings["free_run"]) != _STAYS:
         warnings.warn(f"a long free run {fate}: the fit is not to be trusted beyond its valid time", stacklevel=2)
@@ -245,6 +249,12 @@ class Forecasting(Problem):
         """The statistics of the part that is fitted."""
         return Frame.of(self._split[0], self.output, self.horizon, self.recording.states)
 
+    def hides_states(self, hidden: bool | None) -> bool | None:
+        """Whether there are states beside those seen: as said, or as is known of a system; else None."""
+        if hidden is None and self.system is not None:
+            return recordings.hides_states(self.system, len(self.recording.states))
+        return hidden
+
     def varied(self, **changes: Any) -> Self:
         """The same problem with other settings, and the same data."""
         other = replace(self, **changes)
@@ -253,11 +263,8 @@ class Forecasting(Problem):
 
     def network(self, units: Any, **drawing: Any) -> RNN:
         """See `Problem.network`."""
-        if self.closed_loop and (drawing["learn"] != ("bias",) or drawing["recipe"].gain or self.alpha):
-            raise ValueError(
-                "closed_loop needs a network without memory whose biases alone learn: recipe gain 0, alpha 0 and "
-                f"learn='bias', got gain {drawing['recipe'].gain}, alpha {self.alpha}, learn={set(drawing['learn'])}"
-            )
+        if self.closed_loop and drawing["learn"] != ("bias",):
+            raise ValueError(f"closed_loop needs biases alone that learn, got learn={set(drawing['learn'])}")
         states = len(self.recording.states)
         return RNN(units, states, states, alpha=self.alpha, beta=self.beta, **drawing)
 
@@ -284,7 +291,9 @@ class Forecasting(Problem):
 
     def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
         """See `Problem.recipe`; in closed loop the biases of independent units shape the dynamics."""
-        return Recipe.shaping() if self.closed_loop else solver.recipe
+        if not self.closed_loop:
+            return solver.recipe
+        return Recipe.shaping(**_REMEMBERING) if self.alpha else Recipe.shaping()
 
     def stages(self, network: RNN, seed: int) -> Iterator[Objectives]:
         """See `Problem.stages`: single steps, and then free runs of every length in `closed_loop`."""
@@ -293,19 +302,19 @@ class Forecasting(Problem):
         if not self.closed_loop:
             return
         fitting, held_out = (self.frame.states.transform(part, network.start) for part in self._split)
-        loop = self.frame.loop(network.start)
-        noise, path = first.train.residual(network).detach().flatten(0, -2).square().mean(0).sqrt(), fitting
-        noise = noise * loop.scale / math.sqrt(2) if self.noise is None else torch.full_like(noise, self.noise)
+        noise = first.train.residual(network).detach().flatten(0, -2).square().mean(0).sqrt()
+        noise = noise * noise.new_tensor(self.frame.steps.scale) / math.sqrt(2)
+        noise = noise if self.noise is None else torch.full_like(noise, self.noise)
+        path, washout = fitting, self._affordable(fitting.shape[1])
         judge: Shooting | None = None
         lowest = math.inf
         for length in self.closed_loop:
-            length = min(length, fitting.shape[1] - 1)
-            train = Shooting(runs(fitting, length), loop, noise, self.prior, runs(path, length)[:, 0])
-            test = Shooting(runs(held_out, min(length, _HELD, held_out.shape[1] - 1)), loop, noise, math.inf)
+            train = shooting(network, self.frame, fitting, path, length, noise, self.prior, washout)
+            test = shooting(network, self.frame, held_out, held_out, min(length, _HELD), noise, math.inf, washout // 2)
             before = parameters.read(network)
             yield first._replace(train=train, held_out=test, measure=_beside(first.measure, noise), judge=train)
-            path = joined(train.denoised(network), fitting)
-            if judge is not None and judge.restarted(runs(path, judge.length)[:, 0]).loss(network) > _LOST * lowest:
+            path = denoised(train, network, fitting)
+            if judge is not None and judge.restarted(starts(judge, path)).loss(network) > _LOST * lowest:
                 parameters.write(network, before)  # long runs were lost on the way: the shorter ones knew better
                 return
             judge, lowest = train, train.loss(network)
@@ -463,8 +472,7 @@ def _search(
 
 def _starts(problem: Forecasting, recipe: Recipe, hidden: bool | None) -> Iterator[tuple[Forecasting, Recipe | None]]:
     """The networks to begin with: a plain one where no state may be hidden, one that remembers where some may be."""
-    if hidden is None and problem.system is not None:
-        hidden = recordings.hides_states(problem.system, len(problem.recording.states))
+    hidden = problem.hides_states(hidden)
     if not hidden:
         yield problem, None
     if hidden is not False:
@@ -574,25 +582,23 @@ class SystemFit(Fit):
     def denoise(self, data: Data, *, length: int = 40) -> xr.Dataset:
         """Estimate what is behind noisy data: free runs of `length` samples that come nearest to them.
 
-        For networks without memory, such as those that learned in closed loop. Returns a Dataset with `trajectory`
-        (trial, time, state).
+        Returns a Dataset with `trajectory` (trial, time, state); where the network remembers, the first samples, which
+        it needs to begin with, are as they were.
         """
         network, frame = self.network, self.frame
-        if network.recipe.gain or network.alpha or frame.horizon != 1:
-            raise ValueError(f"denoise needs a network without memory and horizon 1, got {self!r}")
+        if frame.horizon != 1:
+            raise ValueError(f"denoise needs a fit with horizon=1, got horizon={frame.horizon}")
         read = read_like(self.recording, data)
         length = min(checks.whole("length", length, at_least=3), read.values.shape[1] - 1)
         standard = frame.states.transform(read.values, network.start)
-        noise, path, shorter = torch.ones_like(standard[0, 0]), standard, length
-        lengths = []
-        while shorter > 2:
-            lengths.append(shorter)
-            shorter //= 2
+        washout, path, lengths = min(int(self.settings["washout"]), standard.shape[1] // 3), standard, [length]
+        while lengths[-1] > 5:
+            lengths.append(lengths[-1] // 2)
         for each in reversed(lengths):  # the longer a run, the nearer its start must be to begin with
-            starts = runs(path, each)[:, 0]
-            shooting = Shooting(runs(standard, each), frame.loop(network.start), noise, math.inf, starts)
-            shooting.settle(network)
-            path = joined(shooting.denoised(network), standard)
+            noise = torch.ones_like(standard[0, 0])
+            runs = shooting(network, frame, standard, path, each, noise, math.inf, washout)
+            runs.settle(network)
+            path = denoised(runs, network, standard)
         found = frame.states.inverse(path)
         times = np.arange(found.shape[1]) * read.dt
         title = "trajectory behind noisy data"

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from rnnbias.datasets import Standardiser
 from rnnbias.networks import RNN
-from rnnbias.objectives import ClosedLoop, Sequences
+from rnnbias.objectives import ClosedLoop, RememberingShooting, Sequences, Shooting
 from systems import checks
 
-__all__ = ["OUTPUTS", "Frame", "closed_loop", "joined", "open_loop", "runs", "segments"]
+__all__ = ["OUTPUTS", "Frame", "closed_loop", "denoised", "open_loop", "segments", "shooting", "starts"]
 
 #: What the output stands for: the normalised increment over the horizon, or the standardised state itself.
 OUTPUTS = ("increment", "state")
@@ -87,16 +87,41 @@ def segments(
     return Sequences(inputs, frame.target(inputs[:, washout:], later), washout)
 
 
-def runs(standard: Tensor, length: int) -> Tensor:
-    """Cut trials (trial, time, state) into runs (run, length + 1, state), each of which begins where the last ended."""
-    return standard.unfold(1, length + 1, length).transpose(-1, -2).flatten(0, 1)
+def shooting(
+    network: RNN, frame: Frame, standard: Tensor, path: Tensor, length: int, noise: Tensor, prior: float, washout: int
+) -> Shooting:
+    """Free runs of `length` samples through trials (trial, time, state), each beginning where the last ended.
+
+    Their starts are looked for from `path`, which is like the trials. Where the network remembers, each run follows
+    `washout` samples of it, or as many as the trials can spare.
+    """
+    remembers = bool(network.recipe.gain or network.alpha)
+    washout = min(washout, standard.shape[1] // 3) if remembers else 0
+    length = min(length, standard.shape[1] - washout - 1)
+    observed = _runs(standard[:, washout:], length)
+    parts = (observed, frame.loop(network.start), noise, prior, _runs(path[:, washout:], length)[:, 0])
+    if not remembers:
+        return Shooting(*parts)
+    count = len(observed) // len(standard)
+    before = path.unfold(1, washout, length)[:, :count] if washout else path[:, :0].expand(-1, count, -1, 0)
+    return RememberingShooting(*parts, context=before.transpose(-1, -2).flatten(0, 1))
 
 
-def joined(parts: Tensor, standard: Tensor) -> Tensor:
-    """Put runs like those of `runs` together again, (trial, time, state); what they left over is as in `standard`."""
-    whole = parts.unflatten(0, (len(standard), -1))
-    path = torch.cat([whole[:, :, :-1].flatten(1, 2), whole[:, -1, -1:]], 1)
+def starts(runs: Shooting, path: Tensor) -> Tensor:
+    """The samples of `path` (trial, time, state) at which the runs of `shooting` begin, (run, state)."""
+    return _runs(path[:, runs.washout :], runs.length)[:, 0]
+
+
+def denoised(runs: Shooting, network: RNN, standard: Tensor) -> Tensor:
+    """The runs of `shooting` put together again, like `standard`; what they left out is as it is there."""
+    parts = runs.denoised(network).unflatten(0, (len(standard), -1))
+    path = torch.cat([standard[:, : runs.washout], parts[:, :, :-1].flatten(1, 2), parts[:, -1, -1:]], 1)
     return torch.cat([path, standard[:, path.shape[1] :]], 1)
+
+
+def _runs(standard: Tensor, length: int) -> Tensor:
+    """Trials (trial, time, state) cut into (run, length + 1, state); each begins where the last ended."""
+    return standard.unfold(1, length + 1, length).transpose(-1, -2).flatten(0, 1)
 
 
 @torch.no_grad()
