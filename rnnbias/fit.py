@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,13 +21,12 @@ __all__ = ["Fit", "load"]
 _FORM = "rnnbias fit 2"
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Fit(ABC):
     """A learned network.
 
     A kind of fit is a subclass that says what was learned (`about`, `arrays`), can be rebuilt from that (`revive`), and
-    can be scored on what it has not seen (`score`); it becomes a frozen dataclass without decoration. Fits are equal
+    can be scored on what it has not seen (`score`); it is a frozen dataclass with keywords only. Fits are equal
     where all that would be saved is, but for the time that it took.
 
     Attributes
@@ -52,7 +51,9 @@ class Fit(ABC):
     kinds: ClassVar[dict[str, type[Fit]]] = {}
 
     def __init_subclass__(cls) -> None:
-        Fit.kinds[dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls).kind] = cls
+        Fit.kinds[cls.kind] = cls
+        for name in ("__eq__", "__hash__", "__repr__"):  # so that a plain dataclass decorator leaves them
+            setattr(cls, name, getattr(cls, name))
 
     @property
     @abstractmethod

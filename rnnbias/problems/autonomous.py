@@ -234,6 +234,7 @@ class Target:
         return cls(system.name, orbit, standardiser, tuple(states), units, dt, system.units["time"])
 
 
+@dataclass(frozen=True, kw_only=True)
 class AutonomousFit(Fit):
     """A network that learned to oscillate by itself.
 

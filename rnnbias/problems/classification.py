@@ -212,6 +212,7 @@ def network_inputs(pictures: np.ndarray, scale: Standardiser, like: Tensor) -> T
     return out
 
 
+@dataclass(frozen=True, kw_only=True)
 class ClassFit(Fit):
     """A network that classifies images; see `Fit` for what all fits have.
 

@@ -192,6 +192,7 @@ class CognitiveProblem(Problem):
         return TaskFit(task=self.task, **fields)
 
 
+@dataclass(frozen=True, kw_only=True)
 class TaskFit(Fit):
     """A network that learned a cognitive task.
 

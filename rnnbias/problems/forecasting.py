@@ -479,6 +479,7 @@ def _starts(problem: Forecasting, recipe: Recipe, hidden: bool | None) -> Iterat
         yield problem.varied(**_LEAK), replace(recipe, **_REMEMBERING)
 
 
+@dataclass(frozen=True, kw_only=True)
 class SystemFit(Fit):
     """A network that learned a system or a recording, with the frame it sees data in.
 

@@ -211,6 +211,7 @@ class Adaptation(ReachingProblem):
         return usual._replace(measure=measure, units={**usual.units, **_LEARNING_CURVE})
 
 
+@dataclass(frozen=True, kw_only=True)
 class ReachFit(Fit):
     """A network that learned to reach.
 

@@ -190,6 +190,7 @@ def parameter_count(data: Samples, units: Any, learn: tuple[str, ...], recipe: R
     return sum(math.prod(shape) for shape in FNN.shapes(settings).values())
 
 
+@dataclass(frozen=True, kw_only=True)
 class FunctionFit(Fit):
     """A learned static function.
 

@@ -31,6 +31,12 @@ def total(network):
     return network.bias.sum().item()
 
 
+def network_of_one():
+    net = RNN(8, 1, 1)
+    net.bias.data += 1.0
+    return net
+
+
 def learned():
     fit = fit_system("cosine", units=20, samples=200, jitter=0.0, progress=False)
     return analysis.before_after(fit, systems.get("cosine").simulate(duration=2.0), points=3)
@@ -53,6 +59,8 @@ RESULTS = {
         lambda: analysis.power_spectrum(series(2, 200, dims=("state", "time"))),
         plot.power_spectrum,
     ),
+    "robustness": (lambda: analysis.robustness(NET, total, noises=[0.1], progress=False), None),
+    "linearised": (lambda: analysis.linearised(network_of_one(), np.ones((2, 5, 1))), None),
     "floors": (
         lambda: analysis.floors(
             series(2, 400, 2, dims=("trial", "time", "state")), xr.DataArray([1.0, 1.0], dims="state")

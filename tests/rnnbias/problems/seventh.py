@@ -34,6 +34,7 @@ class Smoothing(Problem):
         return SmoothingFit(tau=self.tau, **fields)
 
 
+@dataclass(frozen=True, kw_only=True)
 class SmoothingFit(Fit):
     kind = "smoothing"
     tau: float
