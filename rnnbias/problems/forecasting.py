@@ -100,22 +100,22 @@ def fit_system(
     observed : str or list of str, optional
         The states that the network sees and predicts; default: all.
     hidden : bool, optional
-        Whether the system has states beside those seen; see Notes. Default: known for a system, and for a
-        recording both are tried.
+        Whether the system has states beside those seen. Default: known for a system, and for a recording both are tried;
+        see `problems.Forecasting`.
     horizon : int
         How many samples ahead the network predicts.
     output : str
         "increment" (the change over the horizon) or "state".
     alpha, beta : float, optional
-        The leak of `RNN`; default 0 and 1, or see Notes.
+        The leak of `RNN`; default 0 and 1, or see `problems.Forecasting`.
     washout : int
         Samples of true input before the outputs that count; shortened for short recordings.
     jitter : float, optional
         Noise on the training inputs, in standard deviations, while the targets stay clean: the network learns
-        to come back to the data, which steadies its free runs. Default 0, or see Notes.
+        to come back to the data, which steadies its free runs. Default 0, or see `problems.Forecasting`.
     closed_loop : sequence of int, optional
         Lengths, in samples, of free runs through the data that are learned from after single steps, one stage each,
-        such as (5, 10, 20, 40, 80, 160); see Notes.
+        such as (5, 10, 20, 40, 80, 160); see `problems.Forecasting`.
     noise : float, optional
         Of the observations, in standard deviations of each state, for learning in closed loop; default: estimated.
     prior : float
@@ -135,22 +135,6 @@ def fit_system(
     UserWarning
         Where more numbers learn than the training data have values, and where a long free run escapes, freezes or
         drifts; `Fit.settings["free_run"]` and the representation say that too.
-
-    Notes
-    -----
-    With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen by
-    free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its free runs
-    stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error tenfold at a time,
-    until the free runs have got no better twice, and among those that predict one step as well as the best but for a
-    hundredth of a standard deviation the one with the best free runs is taken. Where states are hidden this is done
-    with gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may
-    be, with both. `Fit.settings["tried"]` lists what was tried.
-
-    In closed loop the network learns from free runs of `closed_loop` samples, whose starts are estimated too
-    (`objectives.Shooting`), with the solver's steps on the biases alone. The default recipe then is `Recipe.shaping`:
-    independent units and a readout of ordinary size, so that the biases move by about as much as they were drawn; no
-    memory, unless states are hidden, where it has gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3. Each stage begins
-    where the one before ended, which also tells the noise.
 
     Examples
     --------
@@ -195,7 +179,22 @@ def fit_system(
 
 @dataclass(frozen=True)
 class Forecasting(Problem):
-    """Forecasting a system or a recording one horizon ahead from true inputs; arguments as in `fit_system`."""
+    """Forecasting a system or a recording one horizon ahead from true inputs; arguments as in `fit_system`.
+
+    With biases, Levenberg-Marquardt and none of `recipe`, `alpha`, `beta` and `jitter` given, these are chosen by
+    free runs through the held-out data. The first fit has the solver's recipe and no jitter; where all its free runs
+    stay valid it is the result. Otherwise the jitter rises, from the network's own one-step error tenfold at a time,
+    until the free runs have got no better twice, and among those that predict one step as well as the best but for a
+    hundredth of a standard deviation the one with the best free runs is taken. Where states are hidden this is done
+    with gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3 instead, so that the network remembers, and where they may
+    be, with both. `Fit.settings["tried"]` lists what was tried.
+
+    In closed loop the network learns from free runs of `closed_loop` samples, whose starts are estimated too
+    (`objectives.Shooting`), with the solver's steps on the biases alone. The default recipe then is `Recipe.shaping`:
+    independent units and a readout of ordinary size, so that the biases move by about as much as they were drawn; no
+    memory, unless states are hidden, where it has gain 0.9, input scale 0.3, alpha -0.7 and beta 0.3. Each stage begins
+    where the one before ended, which also tells the noise.
+    """
 
     source: Any
     samples: int = 5000

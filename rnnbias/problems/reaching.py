@@ -28,7 +28,7 @@ from systems.tasks.reaching import TASKS
 
 __all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "ReachingProblem", "fit_reach"]
 
-#: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see the notes of `fit_reach`.
+#: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see `ReachingProblem`.
 SECOND_ORDER = Recipe(gain=1.0, input_scale=0.3, readout_scale=1e5)
 FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=0.3)
 _TAU = 0.2  # s
@@ -79,7 +79,7 @@ def fit_reach(
         Of the weights; it replaces the recipe's. That of noise is the task's.
     recipe : Recipe, optional
         Scales, law and wiring of the frozen weights; default `SECOND_ORDER`, or `FIRST_ORDER` for a solver that
-        descends, such as Adam. See Notes.
+        descends, such as Adam; see `problems.ReachingProblem`.
     loss : Loss, optional
         Default `Loss()`, that of Williams et al. `Loss() + PATH + 1e-3 * EFFORT` asks for straight reaches too.
     tau : float
@@ -92,24 +92,6 @@ def fit_reach(
     Returns
     -------
     ReachFit
-
-    Notes
-    -----
-    The scales of `SECOND_ORDER` were chosen by measurement: 400 units, 24 targets, the default loss, seeds 0 and 1.
-    From them one step reaches a loss of 1e-6 to 5e-6 with the point mass, on 360 unseen targets too (0.04 mm), and two
-    steps with the arm. What else was tried:
-
-    - Independent wiring, readout scale 1 or 3: 6e-2 at best. Push-pull keeps the learned numbers, of size 1e-4 here,
-      where the command is linear in them, and a linear command to a linear plant is learned in a step.
-    - Readout scale 1e3: two steps. 1e7: as good as 1e5. 10 to 100 with gain 0.9: 4e-2, the learned numbers bend.
-    - Input scale 1: 100 times the loss on unseen targets (0.6 mm). 0.1: as good.
-    - Gain 0.5 or 1.5: as good. ReLU with gain 0.9: 0.6.
-    - `tau` 0.05 s: as good an end, but hasty reaches (a peak of 0.3 m/s at 0.16 s), bent by 4 mm; 0.2 s: a peak of
-      0.14 m/s at 0.38 s, bent by 1 mm. The loss asks for neither.
-    - 100 units, 50 learned numbers: 2e-3. 8 targets: 1e-6 on them and 1e-2 (2 mm) between them.
-
-    Those of `FIRST_ORDER`: 80 steps of Adam, 12 targets, 50 steps of 0.02 s, seed 0. Readout scale 0.1, 0.3 and 1: 5.7,
-    4.7 and 14 by biases, 0.19, 0.19 and 0.21 by weights and biases.
 
     Examples
     --------
@@ -127,7 +109,24 @@ def fit_reach(
 
 @dataclass(frozen=True)
 class ReachingProblem(Problem):
-    """Reaching with a plant; arguments as in `fit_reach`."""
+    """Reaching with a plant; arguments as in `fit_reach`.
+
+    The scales of `SECOND_ORDER` were chosen by measurement: 400 units, 24 targets, the default loss, seeds 0 and 1.
+    From them one step reaches a loss of 1e-6 to 5e-6 with the point mass, on 360 unseen targets too (0.04 mm), and two
+    steps with the arm. What else was tried:
+
+    - Independent wiring, readout scale 1 or 3: 6e-2 at best. Push-pull keeps the learned numbers, of size 1e-4 here,
+      where the command is linear in them, and a linear command to a linear plant is learned in a step.
+    - Readout scale 1e3: two steps. 1e7: as good as 1e5. 10 to 100 with gain 0.9: 4e-2, the learned numbers bend.
+    - Input scale 1: 100 times the loss on unseen targets (0.6 mm). 0.1: as good.
+    - Gain 0.5 or 1.5: as good. ReLU with gain 0.9: 0.6.
+    - `tau` 0.05 s: as good an end, but hasty reaches (a peak of 0.3 m/s at 0.16 s), bent by 4 mm; 0.2 s: a peak of
+      0.14 m/s at 0.38 s, bent by 1 mm. The loss asks for neither.
+    - 100 units, 50 learned numbers: 2e-3. 8 targets: 1e-6 on them and 1e-2 (2 mm) between them.
+
+    Those of `FIRST_ORDER`: 80 steps of Adam, 12 targets, 50 steps of 0.02 s, seed 0. Readout scale 0.1, 0.3 and 1: 5.7,
+    4.7 and 14 by biases, 0.19, 0.19 and 0.21 by weights and biases.
+    """
 
     goal = 1e-4
 
