@@ -100,7 +100,7 @@ def fit_system(
     observed : str or list of str, optional
         The states that the network sees and predicts; default: all.
     hidden : bool, optional
-        Whether the system has states beside those seen. Default: known for a system, and for a recording both are tried;
+        Whether the system has states beside those seen. Default: known for a system; for a recording both are tried,
         see `problems.Forecasting`.
     horizon : int
         How many samples ahead the network predicts.
