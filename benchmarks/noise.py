@@ -28,6 +28,7 @@ from rnnbias import LevenbergMarquardt, Recipe, Ridge, SystemFit, analysis, fit_
 from rnnbias.evaluation import Forecaster, Polynomial, Runs, forecast_windows, gather, score_windows, tuned
 from rnnbias.storage import write_netcdf
 from systems import checks
+from systems.labels import source
 from tables import aligned, number
 
 _TRAIN, _TEST = 0, 1  # seeds of the data; those of the noise begin here
@@ -195,12 +196,10 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         for learner in data.learner.values
     ]  # fmt: skip
     return "\n".join([
-        f"# Skill against noise: {size.system}", "",
-        f"`{command}`, on {machine()}.", "",
+        f"# Skill against noise: {size.system}", "", f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
         f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times at "
-        f"threshold {_MARK}, after {_CONTEXT} true or noisy samples, always against the truth.",
-        "",
+        f"threshold {_MARK}, after {_CONTEXT} true or noisy samples, always against the truth.", "",
         *aligned(header, cells), "",
         "*Moved*: root-mean-square shift of the biases over the spread of those drawn. *float32*: the valid time on "
         f"{min(_FEW, size.windows)} windows with biases of single precision. *Bias noise*, *rate noise*: the smallest "
