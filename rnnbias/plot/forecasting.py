@@ -128,7 +128,7 @@ def skill_against_noise(data: xr.DataArray, axes: Axes | None = None) -> Axes:
     axes.set(
         xticks=places, xticklabels=[f"{n:g} %" for n in noise], xlabel="noise of the training data", ylim=(0, None)
     )
-    axes.set_ylabel(style.label(data))
+    axes.set_ylabel(style.with_units("valid time", data.attrs.get("units", "1")))
     axes.legend(frameon=False, fontsize=8)
     style.bare(axes)
     return axes

@@ -108,3 +108,15 @@ def test_valid_time_leaves_out_learners_without_a_score():
     data = scores([100, 200], [1, 2])
     data.valid_time[:, 1] = np.nan
     assert len(plot.valid_time(data).get_legend().get_texts()) == 1
+
+
+def test_skill_against_noise_has_a_line_for_every_learner():
+    values = xr.DataArray(
+        np.arange(12.0).reshape(2, 3, 2), {"learner": ["a", "b"], "noise": [0.0, 0.01, 0.05], "seed": [0, 1]},
+        ("learner", "noise", "seed"), attrs={"units": "Lyapunov times"},
+    )  # fmt: skip
+    axes = plot.skill_against_noise(values)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0 %", "1 %", "5 %"]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.5, 2.5, 4.5])
+    assert axes.get_ylabel() == "valid time (Lyapunov times)"
