@@ -36,7 +36,6 @@ _NOISE_SEED = 1000
 _CONTEXT = 100
 _MARK = 0.4  # threshold of the valid time
 _FEW = 50  # windows of the robustness columns
-_REACH = 20.0  # Lyapunov times of a forecast
 _STEADY = np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0])  # noises of the robustness columns
 _SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
@@ -67,6 +66,7 @@ class Size(NamedTuple):
     lengths: tuple[int, ...]
     settings: int
     samples: int = 5000
+    reach: float = 20.0  # Lyapunov times of a forecast
 
 
 def closed(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
@@ -120,12 +120,12 @@ LEARNERS: Mapping[str, Callable[[xr.DataArray, Size, int], Forecaster]] = {
 
 
 @cache
-def trials(name: str, windows: int, samples: int) -> tuple[xr.DataArray, xr.DataArray]:
+def trials(name: str, windows: int, samples: int, reach: float) -> tuple[xr.DataArray, xr.DataArray]:
     """The true training trial, and the test trials: context and what follows."""
     system = systems.get(name)
     if system.lyapunov is None:
         raise ValueError(f"--system must have a known Lyapunov exponent, got {name!r}")
-    ahead = (_CONTEXT + 1) * system.dt + _REACH / system.lyapunov
+    ahead = (_CONTEXT + 1) * system.dt + reach / system.lyapunov
     train = system.simulate(duration=(samples + 1) * system.dt, seed=_TRAIN).trajectory
     test = system.simulate(trials=windows, duration=ahead, seed=_TEST).trajectory
     return train, test
@@ -139,7 +139,7 @@ def noisy(values: xr.DataArray, noise: float, seed: int, scale: xr.DataArray) ->
 
 def row(key: Key, size: Size) -> xr.Dataset:
     """Learn, and score from true and from noisy starts."""
-    train, test = trials(size.system, size.windows, size.samples)
+    train, test = trials(size.system, size.windows, size.samples, size.reach)
     scale = train.std(("trial", "time"))
     data = noisy(train, key.noise, key.seed, scale).assign_attrs(lyapunov=systems.get(size.system).lyapunov)
     began = time.perf_counter()
@@ -226,8 +226,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=12)
         args.size = Size(args.system, args.units, 200, (5, 10, 20, 40, 80, 160), 16)
         if args.quick:
-            args.size, args.noises, args.seeds = Size(args.system, 60, 10, (5, 10), 2, 1000), args.noises[-2:], 1
-        trials(args.system, args.size.windows, args.size.samples)
+            args.size, args.noises, args.seeds = Size(args.system, 60, 10, (5, 10), 2, 600, 5.0), args.noises[-2:], 1
+        trials(args.system, args.size.windows, args.size.samples, args.size.reach)
         keys = [Key(*each) for each in itertools.product(args.learners, args.noises, range(args.seeds))]
         args.runs = Runs(args.out / "rows", dict.fromkeys(keys, args.size._asdict()), resume=args.resume)
     except (ValueError, TypeError, OSError, ImportError) as error:

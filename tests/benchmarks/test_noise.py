@@ -23,7 +23,7 @@ def test_it_writes_a_table_scores_and_a_figure(folder):
 
 
 def test_training_and_test_data_have_nothing_in_common():
-    train, test = noise.trials("lorenz63", 10, 1000)
+    train, test = noise.trials("lorenz63", 10, 600, 5.0)
     nearest = [np.abs(train.values[0][:, None] - trial[None, ::50]).max(-1).min() for trial in test.values]
     assert min(nearest) > 1e-6
 
@@ -32,14 +32,14 @@ def test_tuning_sees_the_training_trial_alone(monkeypatch):
     """Whatever a learner is given, it is the noisy training trial: a test trial in its place would be noticed."""
     seen = []
     monkeypatch.setitem(noise.LEARNERS, "polynomial", lambda data, size, seed: seen.append(data) or 1 / 0)
-    size = noise.Size("lorenz63", 20, 10, (5,), 2, 1000)
+    size = noise.Size("lorenz63", 20, 10, (5,), 2, 600, 5.0)
     with pytest.raises(ZeroDivisionError):
         noise.row(noise.Key("polynomial", 0.0, 0), size)
-    np.testing.assert_array_equal(seen[0], noise.trials("lorenz63", 10, 1000)[0])
+    np.testing.assert_array_equal(seen[0], noise.trials("lorenz63", 10, 600, 5.0)[0])
 
 
 def test_noise_is_that_of_the_seed_and_in_units_of_each_state():
-    train, _ = noise.trials("lorenz63", 10, 1000)
+    train, _ = noise.trials("lorenz63", 10, 600, 5.0)
     scale = train.std(("trial", "time"))
     one, again, other = (noise.noisy(train, 0.1, seed, scale) for seed in (0, 0, 1))
     assert one.equals(again) and not one.equals(other)

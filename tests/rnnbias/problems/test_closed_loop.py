@@ -35,24 +35,31 @@ def fits(noisy):
     return fit_system(noisy, recipe=recipe, **usual), fit_system(noisy, closed_loop=(5, 10, 20, 40, 80), **usual)
 
 
-def test_it_forecasts_longer_than_what_single_steps_teach(fits):
-    test = systems.get("lorenz63").simulate(trials=60, duration=12.0, seed=1)
-    one, closed = (float(f.score(test, windows=60, context=10).valid_time.sel(threshold=0.4).median()) for f in fits)
+@pytest.fixture(scope="module")
+def test_data():
+    return systems.get("lorenz63").simulate(trials=40, duration=9.0, seed=1)
+
+
+def valid_time(fit, test_data):
+    return float(fit.score(test_data, windows=40, context=10).valid_time.sel(threshold=0.4).median())
+
+
+def test_it_forecasts_longer_than_what_single_steps_teach(fits, test_data):
+    one, closed = (valid_time(fit, test_data) for fit in fits)
     assert closed > 1.8 and closed > 1.7 * one
 
 
-def test_the_biases_are_ordinary_numbers(fits):
+def test_the_biases_are_ordinary_numbers(fits, test_data):
     """They move about as much as they were drawn, and single precision or a little noise do no harm."""
     fit = fits[1]
     moved = float(fit.network.bias.detach().square().mean().sqrt())
     assert 0.3 < moved < 3 and abs(float(fit.network.readout.std()) * np.sqrt(200) - 5) < 0.5
-    test = systems.get("lorenz63").simulate(trials=40, duration=12.0, seed=2)
-    valid = [float(fit.score(test, windows=40, context=10).valid_time.sel(threshold=0.4).median())]
+    valid = [valid_time(fit, test_data)]
     bias = fit.network.bias.detach().clone()
     shifted = bias + 1e-4 * torch.randn(bias.shape, generator=torch.Generator().manual_seed(0)).double()
     for other in (bias.float().double(), shifted):
         fit.network.bias.data.copy_(other)
-        valid.append(float(fit.score(test, windows=40, context=10).valid_time.sel(threshold=0.4).median()))
+        valid.append(valid_time(fit, test_data))
     fit.network.bias.data.copy_(bias)
     assert max(valid) - min(valid) < 0.1 * valid[0]
 

@@ -316,6 +316,9 @@ class Setting:
     def varied(self, **changes):
         return replace(self, **changes)
 
+    def hides_states(self, hidden):
+        return hidden
+
     def free_runs(self, network):
         return SimpleNamespace(judge=lambda network: (network.error, network.valid))
 
