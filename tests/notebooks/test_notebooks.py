@@ -18,6 +18,8 @@ SMALL = {
     "4_reaching_and_adaptation": {"UNSEEN": 4},
     "5_inside_the_network": {"STEPS": 20, "DURATION": 4.0, "LONG": 1000, "STARTS": 4, "TRIALS": 2},
 }
+#: Those that take longer than ten seconds.
+SLOW = ("3_one_matrix_several_dynamics", "5_inside_the_network")
 
 
 def cells(name, kind=None):
@@ -59,7 +61,7 @@ def test_it_is_a_lesson_that_ends_in_figures(name):
     assert not any(output["output_type"] == "error" for output in outputs)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in SMALL])
 def test_it_runs(name, monkeypatch):
     monkeypatch.chdir(FOLDER)
     module = ModuleType(f"notebook_{name}")
