@@ -213,6 +213,8 @@ class Forecasting(Problem):
     prior: float = 1.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.closed_loop, Iterable):
+            raise TypeError(f"closed_loop must be lengths of runs such as (5, 10, 20), got {self.closed_loop!r}")
         lengths = tuple(checks.whole("closed_loop", length, at_least=2) for length in self.closed_loop)
         object.__setattr__(self, "closed_loop", lengths)
         if self.noise is not None:

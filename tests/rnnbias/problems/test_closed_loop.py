@@ -92,6 +92,7 @@ def test_a_given_noise_is_reckoned_with(noisy):
     ("options", "message"),
     [
         ({"closed_loop": [1]}, "closed_loop must be at least 2, got 1"),
+        ({"closed_loop": 5}, "closed_loop must be lengths of runs such as .5, 10, 20., got 5"),
         ({"closed_loop": [5], "learn": "gain"}, "closed_loop needs biases alone that learn"),
         ({"closed_loop": [5], "horizon": 2}, "horizon must be 1"),
         ({"closed_loop": [5], "noise": 0.0}, "noise must be greater than 0"),
@@ -99,7 +100,7 @@ def test_a_given_noise_is_reckoned_with(noisy):
     ],
 )
 def test_wrong_arguments_are_named(noisy, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         fit_system(noisy, units=20, progress=False, **options)
 
 
