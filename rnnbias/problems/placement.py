@@ -103,7 +103,7 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
 
 def place(network: RNN, bias: np.ndarray) -> None:
     """Let the network start learning from `bias` (unit,)."""
-    network.bias.data.copy_(torch.from_numpy(bias) - network.wiring.spread(network.start))
+    network.bias.data.copy_(torch.from_numpy(bias).to(network.start) - network.wiring.spread(network.start))
 
 
 def place_best(network: RNN, train: Objective, goals: ArrayLike, seed: int) -> None:
