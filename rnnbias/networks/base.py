@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
@@ -179,6 +180,11 @@ class Network(nn.Module, ABC):
         }
         parts = trainable_parts(settings["learn"], cls.parts)
         return {name: shape for part in parts for name, shape in shapes[part].items()}
+
+    @classmethod
+    def count(cls, settings: Mapping[str, Any]) -> int:
+        """How many numbers of such a network learn, which is not drawn for that."""
+        return sum(math.prod(shape) for shape in cls.shapes(settings).values())
 
     @staticmethod
     @abstractmethod

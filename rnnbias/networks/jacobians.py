@@ -16,7 +16,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rnnbias.networks.activations import ACTIVATIONS
 from rnnbias.networks.base import Trace
 from rnnbias.networks.recurrent import RNN
 
@@ -54,7 +53,7 @@ def bias_jacobian(network: RNN, trace: Trace, counted: Tensor, tolerance: float 
     >>> bias_jacobian(net, net(torch.ones(1, 3, 1, dtype=torch.float64)), counted).matrix.shape
     torch.Size([1, 2])
     """
-    slope, wiring = _slopes(network, trace), network.wiring
+    slope, wiring = network.slope(trace.drive), network.wiring
     where = counted.nonzero()
     matrix = slope.new_empty(len(where), network.bias.numel())
     depth, dropped = 0, 0.0
@@ -86,7 +85,7 @@ def bias_jacobian(network: RNN, trace: Trace, counted: Tensor, tolerance: float 
 @torch.no_grad()
 def jacobian_vector_product(network: RNN, trace: Trace, vector: Tensor) -> Tensor:
     """Return J v, (trial, time, output), for v (bias,): one pass forward in time."""
-    slope, wiring = _slopes(network, trace), network.wiring
+    slope, wiring = network.slope(trace.drive), network.wiring
     bias = wiring.to_units(vector)
     rate = torch.zeros_like(slope[:, 0])
     out = []
@@ -99,7 +98,7 @@ def jacobian_vector_product(network: RNN, trace: Trace, vector: Tensor) -> Tenso
 @torch.no_grad()
 def vector_jacobian_product(network: RNN, trace: Trace, weight: Tensor) -> Tensor:
     """Return J^T w, (bias,), for w (trial, time, output): one pass backward in time."""
-    slope, wiring = _slopes(network, trace), network.wiring
+    slope, wiring = network.slope(trace.drive), network.wiring
     adjoint = torch.zeros_like(slope[:, 0])
     total = torch.zeros_like(slope[0, 0])
     for t in reversed(range(slope.shape[1])):
@@ -108,7 +107,3 @@ def vector_jacobian_product(network: RNN, trace: Trace, weight: Tensor) -> Tenso
         total = total + local.sum(0)
         adjoint = wiring.gather(local) @ network.recurrent - network.alpha * adjoint
     return wiring.to_biases(total)
-
-
-def _slopes(network: RNN, trace: Trace) -> Tensor:
-    return network.beta * ACTIVATIONS[network.activation].slope(trace.drive)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnbias.networks.activations import ACTIVATIONS
 from rnnbias.networks.base import MOST_UNITS, TRAINABLE, Network, Trace
 from rnnbias.networks.recipe import Recipe
 from systems import checks
@@ -117,6 +118,10 @@ class RNN(Network):
         drive, fired = self.activate(drive)
         fresh = self.beta * fired
         return drive, fresh - self.alpha * rate if self.alpha else fresh
+
+    def slope(self, drive: Tensor) -> Tensor:
+        """dr_t/du_t = beta phi'(u_t) for u_t = `drive` (..., unit), where neither gains nor masks learn."""
+        return self.beta * ACTIVATIONS[self.activation].slope(drive)
 
     def external(self, inputs: Tensor, biases: Tensor | None = None) -> Tensor:
         """B x + b for inputs (..., input), with b = `biases` where they are given; returns (..., unit)."""

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from rnnbias.networks import ACTIVATIONS, RNN
+from rnnbias.networks import RNN
 from rnnbias.objectives.shooting import FAR, ClosedLoop, Shooting
 
 __all__ = ["RememberingShooting"]
@@ -48,12 +48,9 @@ class RememberingShooting(Shooting):
 
     def subset(self, chosen: Tensor) -> Self:
         """See `Objective.subset`."""
-        parts = self.observed[chosen], self.loop, self.noise, self.prior, self.starts[chosen]
-        return type(self)(*parts, context=self.context[chosen])
-
-    def restarted(self, starts: Tensor) -> Self:
-        """See `Shooting.restarted`."""
-        return type(self)(self.observed, self.loop, self.noise, self.prior, starts, context=self.context)
+        other = super().subset(chosen)
+        other.context = self.context[chosen]
+        return other
 
     @property
     def washout(self) -> int:
@@ -76,9 +73,6 @@ class RememberingShooting(Shooting):
         trace = network(self.context)
         return trace.drive, trace.rate[:, -1]
 
-    def _slope(self, network: RNN, drive: Tensor) -> Tensor:
-        return network.beta * ACTIVATIONS[network.activation].slope(drive)
-
     def _tangents(self, network: RNN) -> tuple[Tensor, Tensor]:
         """See `Shooting._tangents`; tangents of the rates go along."""
         wiring, now = network.wiring, self.starts
@@ -89,7 +83,7 @@ class RememberingShooting(Shooting):
         for _ in range(self.length):
             drive, rate = network.advance(rate, network.external(now))
             moved = wiring.spread(by_rate @ network.recurrent.T + by_state @ network.input.T)
-            by_rate = self._slope(network, drive)[:, None] * moved - network.alpha * by_rate
+            by_rate = network.slope(drive)[:, None] * moved - network.alpha * by_rate
             now = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
             step = self.loop.scale * network.read(by_rate)
             by_state = by_state + step if self.loop.increment else step
@@ -108,9 +102,7 @@ class RememberingShooting(Shooting):
             now = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
             runs.append(now)
         count, states = now.shape
-        unit = torch.eye(states, dtype=now.dtype, device=now.device).expand(
-            count, 1, -1, -1
-        )  # (run, time, state, state)
+        unit = torch.eye(states, dtype=now.dtype, device=now.device).expand(count, 1, -1, -1)
         by_state, by_rate = unit[:, :0], now.new_empty(count, 0, states, network.units)
         total = now.new_zeros(count, 0, states, network.bias.numel())
         read = self.loop.scale[:, None] * wiring.oppose(network.readout)
@@ -121,7 +113,7 @@ class RememberingShooting(Shooting):
                 by_rate = torch.cat([by_rate, now.new_zeros(count, 1, states, network.units)], 1)
                 total = torch.cat([total, now.new_zeros(count, 1, states, total.shape[-1])], 1)
                 by_rate = by_rate + by_state @ read
-            local = by_rate * self._slope(network, drives[step])[:, None, None]
+            local = by_rate * network.slope(drives[step])[:, None, None]
             total += wiring.to_biases(local)
             folded = wiring.gather(local)
             by_rate = folded @ network.recurrent - network.alpha * by_rate

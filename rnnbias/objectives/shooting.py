@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from rnnbias.networks import ACTIVATIONS, RNN
+from rnnbias.networks import RNN
 from rnnbias.objectives.base import Linearisation, Objective
 
 __all__ = ["ClosedLoop", "Shooting"]
@@ -74,7 +75,9 @@ class Shooting(Objective[RNN]):
 
     def subset(self, chosen: Tensor) -> Self:
         """See `Objective.subset`."""
-        return type(self)(self.observed[chosen], self.loop, self.noise, self.prior, self.starts[chosen])
+        other = self.restarted(self.starts[chosen])
+        other.observed = self.observed[chosen]
+        return other
 
     @property
     def length(self) -> int:
@@ -88,11 +91,14 @@ class Shooting(Objective[RNN]):
 
     def restarted(self, starts: Tensor) -> Self:
         """The same objective with other estimates of the starts, (run, state), to begin with."""
-        return type(self)(self.observed, self.loop, self.noise, self.prior, starts)
+        other = copy.copy(self)
+        other.starts, other._response = starts.clone(), None
+        return other
 
     def residual(self, network: RNN) -> Tensor:
         """See `Objective.residual`; (residual,), those of the runs before those of the prior."""
-        return self._residual(network, self.run(network, self._starts(network)))
+        error = (self.run(network, self._starts(network)) - self.observed) / self.noise
+        return torch.cat([error.flatten(), network.bias / self.prior])
 
     @torch.no_grad()
     def loss(self, network: RNN) -> float:
@@ -160,10 +166,6 @@ class Shooting(Objective[RNN]):
         before, response = self._response
         return self.starts + response @ (network.bias.detach() - before)
 
-    def _residual(self, network: RNN, runs: Tensor) -> Tensor:
-        error = (runs - self.observed) / self.noise
-        return torch.cat([error.flatten(), network.bias / self.prior])
-
     def _sensitivities(self, network: RNN) -> tuple[Tensor, Tensor, Tensor]:
         """Runs, and their derivatives by the biases (run, K + 1, state, bias) and by their starts."""
         wiring, now = network.wiring, self.starts
@@ -196,7 +198,7 @@ class Shooting(Objective[RNN]):
     def _step(self, network: RNN, now: Tensor, read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The next states, the slopes of the units (run, unit), and d(next)/d(now) (run, state, state)."""
         drive, rate = _respond(network, now)
-        slope = network.beta * ACTIVATIONS[network.activation].slope(drive)
+        slope = network.slope(drive)
         then = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
         folded = network.wiring.gather(slope[:, None] * read)  # (run, state, row)
         local = folded @ network.input

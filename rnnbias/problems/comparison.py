@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -153,8 +152,7 @@ def _width(learned: int, learn: tuple[str, ...], problem: Problem, recipe: Recip
         small = problem.network(fan, recipe=recipe, learn=learn, activation=activation)
 
     def count(rows: int) -> int:
-        shapes = type(small).shapes({**small.to_dict(), "units": fan * rows})
-        return sum(math.prod(shape) for shape in shapes.values())
+        return type(small).count({**small.to_dict(), "units": fan * rows})
 
     upper = 1
     while count(upper) < learned:

@@ -161,14 +161,10 @@ def fit_system(
         )  # fmt: skip
 
     solver = find_solver(solver, trainable_parts(learn))
-    if (
-        isinstance(solver, LevenbergMarquardt)
-        and not problem.closed_loop
-        and all(x is None for x in (recipe, alpha, beta, jitter))
-    ):
+    free = recipe is None and alpha is None and beta is None
+    if isinstance(solver, LevenbergMarquardt) and free and jitter is None and not problem.closed_loop:
         fit = _search(problem, solver.recipe, hidden, attempt)
     else:
-        free = recipe is None and alpha is None and beta is None
         if problem.closed_loop and free and problem.hides_states(hidden):
             problem = problem.varied(**_LEAK)
         fit = attempt(problem, recipe)

@@ -24,7 +24,7 @@ from systems import checks
 from systems.functions import Function
 from systems.labels import Labelled, dataset
 
-__all__ = ["FunctionFit", "Regression", "fit_function", "parameter_count"]
+__all__ = ["FunctionFit", "Regression", "fit_function"]
 
 _MOST_WORK = 3e11  # operations of one Levenberg-Marquardt iteration: some twenty seconds on a core
 
@@ -130,7 +130,9 @@ class Regression(Problem):
         if "mask" in learn:
             return first
         recipe = self.recipe(second, learn, self.activation)
-        parameters, residuals = parameter_count(self.data, units, learn, recipe), self.data.y.size
+        sizes = {"units": units, "inputs": len(self.data.inputs), "outputs": len(self.data.outputs)}
+        parameters = FNN.count({**sizes, "learn": learn, "recipe": recipe.to_dict()})
+        residuals = self.data.y.size
         heavy = residuals * parameters * min(residuals, parameters) > _MOST_WORK
         return first if heavy or 8 * residuals * parameters > second.memory else second
 
@@ -179,15 +181,6 @@ class Regression(Problem):
         train = self._split[0]
         x, y = self.data.x[train], self.data.y[train]
         return Standardiser.of(x, "x", self.data.inputs), Standardiser.of(y, "y", self.data.outputs)
-
-
-def parameter_count(data: Samples, units: Any, learn: tuple[str, ...], recipe: Recipe) -> int:
-    """How many parameters such a network for `data` has, without drawing it."""
-    settings = {
-        "units": units, "inputs": len(data.inputs), "outputs": len(data.outputs), "learn": learn,
-        "recipe": recipe.to_dict(),
-    }  # fmt: skip
-    return sum(math.prod(shape) for shape in FNN.shapes(settings).values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,8 @@ class LevenbergMarquardt(Solver):
         def evaluate(step: Tensor, damping: float, predicted: float) -> _Candidate:
             parameters.write(network, start + step)
             loss, promised = train.loss(network), max(now - predicted, 1e-300)
-            return _Candidate(start + step, damping, loss, monitor.judged(), promised, (now - loss) / promised)
+            judged = loss if monitor.judge is train else monitor.judged()
+            return _Candidate(start + step, damping, loss, judged, promised, (now - loss) / promised)
 
         def attempt(damping: float) -> _Candidate:
             step = model.step(damping)
