@@ -78,7 +78,7 @@ def compare(
 
     >>> found = compare("runge", learned=40, learners=("bias", "readout"), seeds=1, samples=200, progress=False)
     >>> found.learned.values.tolist(), found.units.values.tolist()
-    ([40, 40], [80, 40])
+    ([40, 40], [40, 40])
     """
     learned = checks.whole("learned", learned, at_least=1, at_most=10**5)
     if activation is not None:
