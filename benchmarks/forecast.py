@@ -4,9 +4,10 @@
                                   [--reach T] [--out DIR] [--quick] [--resume]
 
 Every learner gets the same noise-free training trial and forecasts the same windows in closed loop; then it
-runs freely, and its attractor, spectrum and largest exponent are compared with the truth's. The folder DIR
-receives `forecast.md` (the table), `forecast.nc` (all scores, labelled), figures, and `rows/`, one file for
-each finished row: a killed run keeps them, and --resume goes on from there.
+runs freely, and its attractor, spectrum and largest exponent are compared with the truth's. Biases are also disturbed,
+to see what their forecasts bear. The folder DIR receives `forecast.md` (the table), `forecast.nc` (all scores,
+labelled), figures, and `rows/`, one file for each finished row: a killed run keeps them, and --resume goes on from
+there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser, complete, even_units
+from arguments import Parser, complete
 from ladder.data import Protocol, Task
 from ladder.learners import LEARNERS, ladder
 from ladder.report import publish
@@ -40,14 +41,14 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         metavar="NAME",
         help="default: lorenz63; also dysts:NAME",
     )
-    parser.add_argument("--units", type=int, metavar="N", help="units of the bias row, even: N/2 numbers learn (1206)")
+    parser.add_argument("--units", type=int, metavar="N", help="biases that learn (603)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
     parser.add_argument(
         "--learners",
         nargs="+",
         default=LEARNERS,
         metavar="NAME",
-        help=f"default: all of {', '.join(LEARNERS)}; a bias row brings its twin esn-matched",
+        help=f"default: all of {', '.join(LEARNERS)}; a bias row brings its twin esn-tuned",
     )
     parser.add_argument("--windows", type=int, metavar="W", help="test windows (200)")
     parser.add_argument(
@@ -61,7 +62,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         checks.whole("--windows", protocol.windows, at_least=1)
         checks.number("--reach", protocol.reach, above=0, at_most=1000)
         checks.whole("--seeds", args.seeds, at_least=1)
-        even_units(protocol.units, at_least=8)
+        checks.whole("--units", protocol.units, at_least=8)
         args.learners = _twinned([checks.choice("--learners", name, LEARNERS) for name in args.learners])
         args.tasks = {name: Task(name, protocol) for name in dict.fromkeys(args.systems)}
         cells = {key: asdict(protocol) for key in _planned(args, protocol)}
@@ -85,7 +86,7 @@ def _twinned(names: Sequence[str]) -> list[str]:
     """The chosen learners in the order of the ladder, with the twin that each bias row is compared to."""
     chosen = set(names)
     if any(learner.role == "biases only" for name, learner in ladder(Protocol(), 3).items() if name in chosen):
-        chosen.add("esn-matched")
+        chosen.add("esn-tuned")
     return [name for name in LEARNERS if name in chosen]
 
 

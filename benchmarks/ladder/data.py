@@ -7,6 +7,7 @@ from functools import cached_property
 
 import xarray as xr
 
+import seeds
 import systems
 from rnnbias.datasets import Recording, Standardiser
 from rnnbias.datasets.recordings import read, simulate
@@ -15,14 +16,12 @@ from systems import System
 
 __all__ = ["Protocol", "Task"]
 
-_TRAIN, _TEST, _FREE = 0, 1, 2  # seeds of the data
-
 
 @dataclass(frozen=True)
 class Protocol:
     """What all rows of a run share; a row is resumed only under an equal one."""
 
-    units: int = 1206
+    units: int = 603  # biases that learn
     samples: int = 5000
     windows: int = 200
     context: int = 100
@@ -35,16 +34,18 @@ class Protocol:
     starts: int = 100  # of the exponent
     exponent_steps: int = 500
     esn_units: int = 500
-    lm_iterations: int = 30
+    lm_iterations: int = 100
     adam_steps: int = 200
     full_steps: int = 1500
+    every: int = 1  # of the settings of tuned peers, that are tried
 
     @classmethod
     def quick(cls) -> Protocol:
         """A protocol for a look: the table has its form but not its meaning."""
         return cls(
-            units=300, windows=20, reach=10.0, runs=2, run_steps=800, settle=200, starts=20,
+            units=150, windows=20, reach=10.0, runs=2, run_steps=800, settle=200, starts=20,
             exponent_steps=150, esn_units=300, lm_iterations=4, adam_steps=20, full_steps=60,
+            every=30,
         )  # fmt: skip
 
 
@@ -76,8 +77,8 @@ class Task:
 
     @cached_property
     def train(self) -> xr.Dataset:
-        """The training data, as `fit_system` would simulate them."""
-        return simulate(self.system, samples=self.protocol.samples, seed=_TRAIN)
+        """The training data, simulated as `fit_system` does, from another seed."""
+        return simulate(self.system, samples=self.protocol.samples, seed=seeds.TRAIN)
 
     @cached_property
     def recording(self) -> Recording:
@@ -92,12 +93,12 @@ class Task:
     @cached_property
     def windows(self) -> xr.DataArray:
         """Independent trials: context and what follows."""
-        return self._simulate(self.protocol.windows, self.context + self.steps, _TEST)
+        return self._simulate(self.protocol.windows, self.context + self.steps, seeds.TEST)
 
     @cached_property
     def free(self) -> xr.DataArray:
         """Long trials: the first half are the truth of the free runs, the others an independent one."""
-        return self._simulate(2 * self.protocol.runs, self.context + self.settle + self.protocol.run_steps, _FREE)
+        return self._simulate(2 * self.protocol.runs, self.context + self.settle + self.protocol.run_steps, seeds.FREE)
 
     def forecast(self, model: Forecaster, trials: xr.DataArray) -> xr.Dataset:
         """Forecasts of whole trials after their context; see `forecast_windows`."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+import peers
 from ladder.data import Protocol, Task
 from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, SystemFit, fit_system
 from rnnbias.datasets import Recording, Standardiser
@@ -104,6 +105,18 @@ class Classic(Learner):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Peer(Learner):
+    """One that is tuned on the training trial: `make` knows the task and the seed."""
+
+    make: Callable[[Task, int], Forecaster]
+    role: str = "baseline"
+
+    def fit(self, task: Task, seed: int) -> Forecaster:
+        """Tune it, and fit it to the training trial."""
+        return self.make(task, seed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Network(Learner):
     """One of our own networks, by `fit_system`."""
 
@@ -112,7 +125,7 @@ class Network(Learner):
     recipe: Recipe | None
     learn: tuple[str, ...] = ("bias",)
     output: str = "increment"
-    holdout: float = 0.1
+    closed_loop: tuple[int, ...] | None = None
     seeded: bool = True
 
     def fit(self, task: Task, seed: int) -> SystemFit:
@@ -125,7 +138,7 @@ class Network(Learner):
             recipe=self.recipe,
             hidden=hides_states(task.system, task.system.size),
             output=self.output,
-            holdout=self.holdout,
+            closed_loop=self.closed_loop,
             seed=seed,
             progress=sys.stderr.isatty(),
         )
@@ -176,7 +189,7 @@ class Echo(Learner):
 
 def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
     """All learners by name, from floor to ceiling, for a system with so many states."""
-    learned = protocol.units // 2  # of the bias row, whose units are in pairs
+    learned = protocol.units  # of the bias rows
     readout = max(1, learned // states)
     full = max(1, int(sqrt((states + 0.5) ** 2 + learned) - (states + 0.5)))  # n^2 + (2 states + 1) n numbers
     esn = Recipe(
@@ -185,7 +198,6 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
     )  # fmt: skip
     lm = LevenbergMarquardt(iterations=protocol.lm_iterations)
     adam = Adam(iterations=protocol.adam_steps, every=max(1, protocol.adam_steps // 6))
-    plain = replace(lm, iterations=min(lm.iterations, 20))
     slow = Adam(iterations=protocol.full_steps, every=max(1, protocol.full_steps // 6), rate=1e-2)
     ours = {"role": "biases only"}
     return {
@@ -208,8 +220,18 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
             units=max(1, readout - 1),
             recipe=esn,
         ),
+        "esn-tuned": Peer(
+            about="an echo-state network of as many learned numbers; radius, scales, leak and ridge tuned on the "
+            "training trial",
+            make=lambda task, seed: peers.echo_state(task.train, learned, seed, protocol.every),
+            seeded=True,
+        ),
+        "polynomial": Peer(
+            about="polynomial regression; total degree, delays and ridge tuned on the training trial",
+            make=lambda task, seed: peers.polynomial(task.train, protocol.every),
+        ),
         "readout": Network(
-            about="as many learned numbers as the bias row in the readout of its own kind of network",
+            about="as many learned numbers in the readout of weakly driven units, ridge by held-out single steps",
             role="baseline",
             units=readout,
             learn=("readout",),
@@ -223,16 +245,24 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
             recipe=Adam.recipe,
             **ours,
         ),
-        "bias-plain": Network(
-            about=f"biases by {plain.iterations} iterations of Levenberg-Marquardt, independent wiring (the paper's)",
-            units=learned,
-            solver=plain,
-            recipe=Adam.recipe,
+        "bias-lazy": Network(
+            about="the lazy limit: a linear regression on the slopes of untaught units, by biases that hardly move",
+            units=2 * learned,
+            solver=replace(lm, iterations=min(lm.iterations, 30)),
+            recipe=Recipe.lazy(),
+            closed_loop=(),
+            **ours,
+        ),
+        "bias-twins": Network(
+            about="biases by Levenberg-Marquardt, pairs of like units, readout 30 / sqrt(units)",
+            units=learned - learned % 2,
+            solver=lm,
+            recipe=Recipe.shaping(wiring="twins", readout_scale=30.0),
             **ours,
         ),
         "bias": Network(
-            about="biases by Levenberg-Marquardt, push-pull wiring (the default of fit_system)",
-            units=protocol.units,
+            about="biases by Levenberg-Marquardt, independent units, readout 10 / sqrt(units): the default",
+            units=learned,
             solver=lm,
             recipe=None,  # chosen by fit_system
             **ours,

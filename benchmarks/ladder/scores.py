@@ -8,6 +8,7 @@ from ladder.data import Task
 from ladder.learners import Learner, Twin
 from rnnbias import SystemFit, metrics
 from rnnbias.evaluation import Forecaster, score_attractor, score_windows
+from steadiness import COLUMNS, WINDOWS, steadiness
 
 __all__ = ["MARK", "SCORES", "SHOWN", "THRESHOLDS", "score"]
 
@@ -37,6 +38,7 @@ SCORES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "exponent_error": ((), "1/time unit", "standard error of the exponent"),
     "period_error": ((), "1", "relative error of the period once settled"),
     "amplitude_error": ((), "1", "relative error of the amplitude once settled"),
+    **{name: ((), *about) for name, about in COLUMNS.items()},
 }
 #: What the figures show of a row, each beside the truth.
 SHOWN = {
@@ -57,6 +59,8 @@ def score(model: Forecaster, learner: Learner, task: Task) -> dict[str, object]:
         found["exponent"] = task.system.lyapunov or np.nan
     elif learner.free and not task.cyclic:
         found |= _exponent(model, task)
+    if isinstance(model, SystemFit) and model.network.learn == ("bias",):
+        found |= steadiness(model, lambda fit: _middle(fit, task))
     return found
 
 
@@ -72,6 +76,12 @@ def _forecast_scores(model: Forecaster, task: Task, most: int | None) -> dict[st
         "failed": int(failed.sum()),
         "trace": np.stack([made.forecast[0], made.truth[0]]),
     }
+
+
+def _middle(fit: SystemFit, task: Task) -> float:
+    """Median valid time on a few windows."""
+    made = task.forecast(fit, task.windows[:WINDOWS])
+    return float(score_windows(made, [MARK]).valid_time.median())
 
 
 def _free_scores(model: Forecaster, task: Task) -> dict[str, object]:

@@ -15,8 +15,8 @@ from rnnbias import RNN
 from systems import labels
 
 TINY = Protocol(
-    units=20, samples=500, windows=4, reach=1.0, runs=2, run_steps=200, settle=10, cycles=2, starts=3,
-    exponent_steps=20, esn_units=50, lm_iterations=2, adam_steps=3, full_steps=3,
+    units=10, samples=500, windows=4, reach=1.0, runs=2, run_steps=200, settle=10, cycles=2, starts=3,
+    exponent_steps=20, esn_units=50, lm_iterations=2, adam_steps=3, full_steps=3, every=100,
 )  # fmt: skip
 
 
@@ -83,8 +83,8 @@ def test_limit_cycles_are_scored_by_period_and_amplitude(tmp_path, monkeypatch):
 def test_learned_numbers_are_matched(whole):
     learned = scores(whole).learned.sel(seed=0, system="lorenz63")
     found = {name: int(n) for name, n in zip(learned.learner.values, learned.values, strict=True)}
-    assert found["bias"] == found["bias-plain"] == found["bias-adam"] == 10
-    assert found["esn-matched"] == found["readout"] == 9
+    assert found["bias"] == found["bias-twins"] == found["bias-lazy"] == found["bias-adam"] == 10
+    assert found["esn-matched"] == found["esn-tuned"] == found["readout"] == 9
     assert found["full-adam"] == 1 + 7 and found["esn"] == 153 and found["nvar"] == 84
     assert found["persistence"] == found["truth"] == found["ceiling-rk4"] == 0
 
@@ -101,12 +101,21 @@ def test_the_table_marks_roles_and_the_twin_of_each_bias_row(whole):
     lines = (whole / "forecast.md").read_text().splitlines()
     assert any("python benchmarks/forecast.py --quick" in line for line in lines)
     table = [line for line in lines if line.startswith("|")]
-    assert len({len(line) for line in table[:16]}) == 1
-    cells = {row[0]: row for row in ([c.strip() for c in line.split("|")[1:-1]] for line in table[:16])}
+    assert len({len(line) for line in table[:19]}) == 1
+    cells = {row[0]: row for row in ([c.strip() for c in line.split("|")[1:-1]] for line in table[:19])}
     assert {cells[name][1] for name in ("truth", "persistence")} == {"floor"}
     assert cells["ceiling-rk45"][1] == "ceiling" and cells["esn"][1] == "baseline"
-    for name in ("bias", "bias-plain", "bias-adam"):
-        assert cells[name][-1] == cells["esn-matched"][6] != ""
+    for name in ("bias", "bias-twins", "bias-lazy", "bias-adam"):
+        assert cells[name][18] == cells["esn-tuned"][6] != ""
+
+
+def test_bias_rows_say_what_they_bear_and_who_does_better(whole):
+    ds = scores(whole).sel(seed=0, system="lorenz63")
+    for name in ("moved", "float32"):
+        assert (np.isfinite(ds[name]) == (ds.role == "biases only")).all()
+    assert ds.moved.sel(learner="bias") > 1e3 * ds.moved.sel(learner="bias-lazy")
+    text = (whole / "forecast.md").read_text()
+    assert "- Longer than `bias` (" in text and "`ceiling" not in text.split("Longer than")[1].split("## ")[0]
 
 
 def test_a_killed_run_keeps_its_rows_and_resume_makes_the_others(tmp_path, monkeypatch, capsys, undrawn):
@@ -141,7 +150,7 @@ def test_each_seed_has_its_weights_and_the_same_settings_give_the_same_scores(tm
     for name in ("a", "b"):
         run(tmp_path / name, "--systems", "cosine", "--learners", "linear", "bias-adam", "--seeds", "2")
     a, b = (scores(tmp_path / n) for n in "ab")
-    assert list(a.learner.values) == ["linear", "esn-matched", "bias-adam"]  # the twin comes along
+    assert list(a.learner.values) == ["linear", "esn-tuned", "bias-adam"]  # the twin comes along
     xr.testing.assert_equal(a.drop_vars(["seconds", "cpu_seconds"]), b.drop_vars(["seconds", "cpu_seconds"]))
     first, second = a.nrmse.sel(system="cosine", learner="bias-adam")
     assert (first != second).all()
@@ -174,7 +183,6 @@ def refused(capsys, message, *arguments):
         ("did you mean 'lorenz63'?", ["--systems", "lorentz63"]),
         ("did you mean 'bias-adam'?", ["--learners", "bias-adm"]),
         ("--windows must be at least 1, got 0", ["--windows", "0"]),
-        ("--units must be even", ["--units", "301"]),
         ("--units must be at least 8", ["--units", "-2"]),
         ("--seeds must be at least 1", ["--seeds", "0"]),
         ("--reach must be greater than 0", ["--reach", "0"]),

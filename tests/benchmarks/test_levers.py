@@ -22,12 +22,12 @@ def test_each_lever_moves_one_thing_and_the_table_grows_line_by_line(tmp_path, m
     monkeypatch.setattr(levers, "_REACH", 2.0)
     monkeypatch.setattr(levers, "fit_system", fit_system)
     arguments = ["--units", "20", "--samples", "300", "--windows", "2", "--out", str(tmp_path)]
-    assert levers.main([*arguments, "--only", "the defaults", "recurrent gain 0.5"]) == 0
-    assert [options["recipe"] for options in seen] == [Recipe(), Recipe(gain=0.5)]
+    assert levers.main([*arguments, "--only", "the defaults", "recurrent gain 0.9"]) == 0
+    assert [options["recipe"] for options in seen] == [Recipe.shaping(), Recipe.shaping(gain=0.9)]
     rows = [line.split("|")[1:3] for line in (tmp_path / "levers.md").read_text().splitlines() if line[:1] == "|"]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [
-        ["the defaults", "10"],
-        ["recurrent gain 0.5", "10"],
+        ["the defaults", "20"],
+        ["recurrent gain 0.9", "20"],
     ]
 
 
