@@ -24,6 +24,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+import columns
 import systems
 from arguments import Parser, complete, save, scores
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
@@ -94,6 +95,7 @@ _SCORES = {
     "passed": ("1", "passed"),
     "learned": ("1", "learned numbers"),
     "seconds": ("s", "time to fit"),
+    **columns.SCORES,
     "reach": ("1", "largest growth of an oscillation at rest that biases were found for, per step"),
 }
 
@@ -115,7 +117,13 @@ def score(fit: AutonomousFit, seconds: float) -> dict[str, float]:
     }
     row = {"r_squared": float(found.r_squared[0]), "late_r_squared": float(found.late_r_squared[0]), **errors}
     good = row["r_squared"] > _GOOD["r_squared"] and all(errors[name] < _GOOD[name] for name in errors)
-    return {**row, "passed": float(good), "learned": float(fit.learned), "seconds": seconds}
+    steady = columns.steadiness(fit.network, lambda network: _kept(replace(fit, network=network)))
+    return {**row, "passed": float(good), "learned": float(fit.learned), "seconds": seconds, **steady}
+
+
+def _kept(fit: AutonomousFit) -> float:
+    """R² over the periods learned, 0 where it is negative."""
+    return max(float(fit.score(periods=2).r_squared[0]), 0.0)
 
 
 def reach(units: int, gain: float, period: float, seed: int) -> float:
@@ -158,7 +166,7 @@ def gathered(args: argparse.Namespace) -> xr.Dataset:
         row = score(load(args.runs.path(key)), float(made.attrs["seconds"]))
         if key.learner == "bias":
             row["reach"] = reach(args.units, key.gain, period, key.seed)
-        rows[key] = scores(row, _SCORES)
+        rows[key] = scores(dict.fromkeys(_SCORES, np.nan) | row, _SCORES)
     ds = gather(
         rows, Key._fields, title=f"networks that learned to oscillate like {args.target}",
         config={"command": args.command, "target": args.target, "states": args.states, "units": args.units},
@@ -181,8 +189,9 @@ def table(found: xr.Dataset, command: str) -> str:
         f"{_GOOD['r_squared']:g} over the periods learned, and period wrong by less than {_GOOD['period_error']:.0%} "
         f"and amplitude by less than {_GOOD['amplitude_error']:.0%} over {_PERIODS} periods of free run from rest.",
         "",
-        "| gain | learner | learned | passed | R² | R², end | period error | amplitude error | seconds |",
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| gain | learner | learned | passed | R² | R², end | period error | amplitude error | "
+        f"{' | '.join(columns.HEADER)} | seconds |",
+        f"| ---: | --- |{' ---: |' * (7 + len(columns.HEADER))}",
     ]
     for gain in found.gain.values:
         for name in found.learner.values:
@@ -192,12 +201,14 @@ def table(found: xr.Dataset, command: str) -> str:
                 f"{float(middle.r_squared):.4f}",
                 f"{float(middle.late_r_squared):.4f}",
                 *(_percent(middle[k]) for k in ("period_error", "amplitude_error")),
+                *columns.words(middle, "{:.4f}"),
                 f"{float(middle.seconds):.1f}",
             ]
             lines.append(
                 f"| {gain:g} | {name} | {int(middle.learned)} | {int(each.passed.sum())} of {each.sizes['seed']} | "
                 f"{' | '.join(cells)} |"
             )
+    lines += ["", columns.note("R² over the periods learned")]
     if "bias" in found.learner.values:
         lines += ["", _WHY, ""]
         lines += ["| gain | median | range |", "| ---: | ---: | ---: |"]

@@ -16,12 +16,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
+import columns
 from arguments import Parser, save, scores
 from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
 from rnnbias.evaluation import gather
@@ -32,6 +34,7 @@ from systems.tasks import cognitive
 _HELD_OUT = 16  # trials that early stopping watches
 _HOLD = 1000
 _CLOSE = 0.5  # a memory is held while every output is within this distance of its bit
+_FEW = 30  # trials of the columns of robustness
 _SHOWN = 150  # states from which fixed points are sought
 
 _SCORES = {
@@ -43,6 +46,7 @@ _SCORES = {
     "corners": ("1", "corners with a stable fixed point"),
     "learned": ("1", "learned numbers"),
     "loss": ("1", "training loss"),
+    **columns.SCORES,
     "seconds": ("s", "time to fit"),
 }
 
@@ -86,8 +90,9 @@ def table(found: xr.Dataset, command: str) -> str:
         f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those with "
         "a stable fixed point.",
         "",
-        "| task | seed | learned | training loss | R² | correct | held | stable fixed points | corners | seconds |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| task | seed | learned | training loss | R² | correct | held | stable fixed points | corners | "
+        f"{' | '.join(columns.HEADER)} | seconds |",
+        f"| --- |{' ---: |' * (9 + len(columns.HEADER))}",
     ]
     for name in found.task.values:
         for seed in found.seed.values:
@@ -98,9 +103,15 @@ def table(found: xr.Dataset, command: str) -> str:
             )
             lines.append(
                 f"| {name} | {seed} | {int(one.learned)} | {float(one.loss):.1e} | {float(one.r_squared):.4f} | "
-                f"{float(one.correct):.0%} | {memory} | {float(one.seconds):.0f} |"
+                f"{float(one.correct):.0%} | {memory} | {' | '.join(columns.words(one, '{:.4f}'))} | "
+                f"{float(one.seconds):.0f} |"
             )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", columns.note(f"R² over {_FEW} fresh trials")]) + "\n"
+
+
+def _kept(fit: TaskFit) -> float:
+    """R² over a few fresh trials, 0 where it is negative."""
+    return max(float(fit.score(_FEW).r_squared), 0.0)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -148,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "learned": fit.learned,
             "loss": float(fit.history.loss.min()),
             "seconds": seconds,
+            **columns.steadiness(fit.network, lambda network, fit=fit: _kept(replace(fit, network=network))),
         }
         if name == "flip_flop":
             more, run, points = memory(fit)

@@ -7,21 +7,24 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+import columns
 from arguments import scores
-from rnnbias import fit_function, theory
+from rnnbias import LevenbergMarquardt, Recipe, fit_function, theory
 from rnnbias.evaluation import gather
-from rnnbias.problems import LEARNERS, FunctionFit, compare
+from rnnbias.networks import Network
+from rnnbias.problems import LEARNERS, FunctionFit, Regression
+from rnnbias.problems.comparison import matched
 from systems import functions
 
 __all__ = ["COUNTED", "PROVED", "TEST", "Cell", "Plan", "gathered", "make"]
 
-#: What is learned at a matched count: the learners of `rnnbias.compare`, and biases of ReLU units.
-COUNTED = (*LEARNERS, "bias (relu)")
+#: At a matched count: the learners of `rnnbias.compare`, and biases under the lazy recipe and of ReLU units.
+COUNTED = (*LEARNERS, "bias (lazy)", "bias (relu)")
 #: The rest of the sweep, at as many units: the proof's biases, and learned biases over the same weights.
 PROVED = ("construction", "construction's weights, learned")
 _SMALL = (1, 2, 4, 8, 16, 32)  # units of the small networks that the construction may imitate
@@ -75,6 +78,7 @@ SCORES = {
     "units": ("1", "hidden units"),
     "seconds": ("s", "time to learn or construct"),
     "promise": ("1", "promised bound on the largest error, in standard deviations of the target"),
+    **columns.SCORES,
 }
 
 
@@ -82,8 +86,9 @@ def make(cell: Cell) -> xr.Dataset:
     """Learn or construct, and score."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # tanh never falls silent, as the report says
-        values = {PROVED[0]: _constructed, PROVED[1]: _learned_there}.get(cell.learner, _counted)(cell)
-    return scores(dict(zip(SCORES, values, strict=True)), SCORES)
+        makers = {PROVED[0]: _constructed, PROVED[1]: _learned_there, "bias (lazy)": _lazy}
+        found = makers.get(cell.learner, _counted)(cell)
+    return scores(dict.fromkeys(SCORES, np.nan) | found, SCORES)
 
 
 def gathered(runs: Mapping[Cell, xr.Dataset]) -> xr.Dataset:
@@ -97,14 +102,36 @@ def gathered(runs: Mapping[Cell, xr.Dataset]) -> xr.Dataset:
     return found.sortby(["target", "count", "seed"]).sel(learner=known).transpose("seed", "target", "learner", "count")
 
 
-def _counted(cell: Cell) -> tuple[float, ...]:
-    name, relu = cell.learner.removesuffix(" (relu)"), cell.learner.endswith(" (relu)")
-    samples = _samples(cell.count)
-    found = compare(
-        cell.target, learned=cell.count, learners=[name], seeds=[cell.seed], samples=samples, test=TEST,
-        activation="relu" if relu else "tanh", progress=False,
-    ).isel(seed=0, learner=0)  # fmt: skip
-    return float(found.nrmse), int(found.learned), int(found.units), float(found.seconds), np.nan
+def _counted(cell: Cell) -> dict[str, float]:
+    learn = LEARNERS[cell.learner.removesuffix(" (relu)")]
+    activation = "relu" if cell.learner.endswith(" (relu)") else "tanh"
+    problem = Regression(cell.target, samples=_samples(cell.count), seed=cell.seed)
+    solver, recipe, units = matched(cell.count, learn, problem, activation, cell.seed)
+    return _fitted(cell, units=units, learn=learn, solver=solver, recipe=recipe, activation=activation)
+
+
+def _lazy(cell: Cell) -> dict[str, float]:
+    """As many biases in the limit in which they hardly move."""
+    recipe = Recipe.lazy(gain=1.0, input_scale=1.0)
+    return _fitted(cell, units=2 * cell.count, recipe=recipe, solver=LevenbergMarquardt(), patience=4)
+
+
+def _fitted(cell: Cell, **options: Any) -> dict[str, float]:
+    """Learn, and score; where biases alone learned, their robustness, with 1 / error as the skill."""
+    began = time.perf_counter()
+    fit = fit_function(cell.target, samples=_samples(cell.count), seed=cell.seed, progress=False, **options)
+    seconds, test = time.perf_counter() - began, _test(cell)
+
+    def skill(network: Network) -> float:
+        return 1 / float(replace(fit, network=network).score(test).nrmse)
+
+    steady = columns.steadiness(fit.network, skill)
+    if steady:
+        steady["float32"] = 1 / steady["float32"]
+    return {
+        "nrmse": float(fit.score(test).nrmse), "learned": fit.learned, "units": fit.network.units,
+        "seconds": seconds, **steady,
+    }  # fmt: skip
 
 
 def _samples(count: int) -> int:
@@ -152,21 +179,18 @@ def _test(cell: Cell) -> xr.Dataset:
     return functions.get(cell.target).sample(TEST, seed=cell.seed + 2**30)
 
 
-def _constructed(cell: Cell) -> tuple[float, ...]:
+def _constructed(cell: Cell) -> dict[str, float]:
     _small_networks(cell.target, cell.seed)
     began = time.perf_counter()
     built = _best(cell)
     seconds = time.perf_counter() - began
-    network = built.fit.network
-    return float(built.fit.score(_test(cell)).nrmse), network.learned, network.units, seconds, built.promise
+    return {
+        "nrmse": float(built.fit.score(_test(cell)).nrmse), "learned": built.fit.learned,
+        "units": built.fit.network.units, "seconds": seconds, "promise": built.promise,
+    }  # fmt: skip
 
 
-def _learned_there(cell: Cell) -> tuple[float, ...]:
+def _learned_there(cell: Cell) -> dict[str, float]:
     """Biases learned over the weights that the construction uses at this width."""
-    built = _best(cell)
-    fit = fit_function(
-        cell.target, units=cell.count, recipe=built.fit.network.recipe, activation="relu", solver="levenberg-marquardt",
-        samples=_samples(cell.count), seed=cell.seed, progress=False,
-    )  # fmt: skip
-    seconds = float(fit.history.seconds[-1])
-    return float(fit.score(_test(cell)).nrmse), fit.learned, fit.network.units, seconds, np.nan
+    recipe = _best(cell).fit.network.recipe
+    return _fitted(cell, units=cell.count, recipe=recipe, activation="relu", solver="levenberg-marquardt")

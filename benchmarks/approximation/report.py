@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+import columns
 from approximation.cells import PROVED
 from systems import labels
 from tables import aligned, number
@@ -39,8 +40,22 @@ def write(found: xr.Dataset, needed: xr.Dataset, *, command: str, seconds: float
                 cells.append(["promised largest error", "", *(number(v, "{:.1e}") for v in promised)])
         lines += ["", f"## {target} ({kinds[str(target)]})", ""]
         lines += aligned(["learner", "", *(f"{n:,}" for n in counts)], cells)
+        lines += ["", *_steadiness(one)]
+    lines += ["", columns.note("one over the error")]
     lines += ["", "## How wide the proof's network must be", "", *_law(needed), "", "## Time", "", *_time(found)]
     return "\n".join(lines) + "\n"
+
+
+def _steadiness(found: xr.Dataset) -> list[str]:
+    """How robust learned biases are, by learner and count."""
+    middle = found.median("seed")
+    rows = [middle.sel(learner=learner, count=count) for learner in found.learner for count in found["count"]]
+    cells = [
+        [str(row.learner.values), f"{int(row['count']):,}", number(row.nrmse, "{:.1e}"), *columns.words(row, "{:.1e}")]
+        for row in rows
+        if np.isfinite(row.moved)
+    ]
+    return aligned(["biases", "learned", "error", *columns.HEADER], cells)
 
 
 def _law(needed: xr.Dataset) -> list[str]:

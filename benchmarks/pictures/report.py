@@ -9,9 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+import columns
 from arguments import save
 from pictures.learners import LEARNERS, LEVERS
-from pictures.rows import Key
+from pictures.rows import FEW, Key
 from rnnbias import analysis, plot
 from rnnbias.evaluation import gather
 from rnnbias.storage import read_netcdf, write_netcdf
@@ -42,6 +43,9 @@ def publish(out: Path, rows: Rows, counts: dict[str, object], command: str) -> s
         mine = {key: row for key, row in rows.items() if key.experiment == name}
         if mine:
             lines += ["", f"## {title}", "", *write(mine, out)]
+    steady = {key: row for key, row in rows.items() if "moved" in row}
+    if steady:
+        lines += ["", "## How robust learned biases are", "", *_steadiness(steady)]
     if (out / "speed.nc").exists():
         lines += ["", "## Time of an epoch", "", *_speed(read_netcdf(out / "speed.nc"))]
     used = dict.fromkeys(key.learner for key in rows if key.experiment != "levers")
@@ -273,6 +277,20 @@ def _organisation(name: str, rows: dict[str, xr.Dataset], out: Path) -> Iterator
     axes[0].set_title(name, fontsize=10)
     save(figure, out / f"tasks-{name}.png")
     write_netcdf(found.merge(linked, compat="no_conflicts", combine_attrs="override"), out / f"tasks-{name}.nc")
+
+
+def _steadiness(rows: Rows) -> Iterator[str]:
+    kinds = dict.fromkeys((key.data, key.learner, key.units) for key in rows)
+    cells = []
+    for data, learner, units in kinds:
+        found = xr.concat(
+            [row[list(columns.SCORES)] for row in _of(rows, data=data, learner=learner, units=units)], "row"
+        )
+        cells.append([data, learner, f"{units:,}", *columns.words(found.median("row"), "{:.3f}")])
+    yield from aligned(["data", "learner", "units", *columns.HEADER], cells)
+    yield ""
+    skill = f"the accuracy on the first {FEW:,} test images, scaled so that naming the commonest class alone earns 0"
+    yield columns.note(skill)
 
 
 def _speed(found: xr.Dataset) -> Iterator[str]:

@@ -10,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+import columns
 from arguments import machine
 from pictures.learners import Learner
 from rnnbias import ClassFit, analysis
 from systems.images import Images
 from systems.labels import Labelled, dataset
 
-__all__ = ["Key", "Plan", "make_row"]
+__all__ = ["FEW", "Key", "Plan", "make_row"]
+
+FEW = 1000  # test images of the columns of robustness
 
 
 class Key(NamedTuple):
@@ -64,6 +67,9 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         found = fit.score(data)
         variables["accuracy"] = Labelled((), float(found.accuracy), "1", "accuracy on test images")
         variables["loss"] = Labelled((), float(found.loss), "1", "cross-entropy on test images")
+        few = data.first(None, min(FEW, len(data.test)))
+        steady = columns.steadiness(fit.network, lambda network: _above_chance(replace(fit, network=network), few))
+        variables |= {name: Labelled((), value, *columns.SCORES[name]) for name, value in steady.items()}
     if plan.unitwise:
         variables |= _units(fit, data)
     share = np.unique(data.test_labels, return_counts=True)[1] / len(data.test)
@@ -73,6 +79,12 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         recipe=json.dumps(fit.network.recipe.to_dict()), drives=fit.settings["drives"],
         chance=float(share.max()), images=f"{fit.settings['images']} to {len(data.test)}",
     )  # fmt: skip
+
+
+def _above_chance(fit: ClassFit, data: Images) -> float:
+    """Accuracy on test images, scaled so that the commonest class alone earns 0, or below."""
+    chance = np.unique(data.test_labels, return_counts=True)[1].max() / len(data.test)
+    return float((fit.score(data).accuracy - chance) / (1 - chance))
 
 
 def _units(fit: ClassFit, data: Images) -> dict[str, Labelled]:

@@ -40,6 +40,10 @@ def test_numbers_are_labelled_and_gaps_are_nan(report):
     assert one["count"].values.tolist() == [10, 20, 40]
     assert np.isfinite(one.nrmse.sel(learner="bias", count=10)) and np.isnan(one.nrmse.sel(learner="bias", count=40))
     assert np.isfinite(one.promise.sel(learner=PROVED[0], count=40))
+    moved = one.moved.sel(count=10)
+    assert moved.sel(learner="bias (lazy)") < 0.1 < moved.sel(learner="bias") and np.isnan(moved.sel(learner="readout"))
+    biases = one.sel(learner="bias", count=10)
+    assert biases.float32.item() == pytest.approx(biases.nrmse.item(), rel=1e-3)
     needed = xr.load_dataset(report / "law.nc", engine="h5netcdf")
     assert (needed.width.diff("tolerance") > 0).all() and (needed.width.diff("dimension") > 0).all()
 

@@ -67,6 +67,7 @@ def test_a_run_leaves_labelled_rows_tables_and_figures(whole):
     assert ds.held_out_accuracy.notnull().all()
     text = (whole / "classify.md").read_text()
     for title in (
+        "How robust learned biases are",
         "Accuracy against width",
         "What each choice gives",
         "The best",

@@ -28,6 +28,7 @@ def test_a_run_leaves_labelled_scores_a_table_and_figures(swept):
     assert ds.passed.dims == ("seed", "gain", "learner") and ds.passed.shape == (1, 2, 2)
     assert (ds.learned.sel(learner="bias") == 60).all() and (abs(ds.learned.sel(learner="full") - 60) <= 8).all()
     assert float(ds.reach.sel(gain=0.5, learner="bias")[0]) < 0 < float(ds.reach.sel(gain=1.2, learner="bias")[0])
+    assert (ds.moved.sel(learner="bias") > 0).all() and ds.moved.sel(learner="full").isnull().all()
     text = (out / "oscillate.md").read_text()
     assert "| 0.5 | bias | 60 |" in text and "no oscillation" in text
     for name in ("gain_sweep", "free_run", "eigenvalues"):

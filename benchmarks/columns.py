@@ -1,0 +1,49 @@
+"""Columns of robustness: how far biases moved, and how much precision and noise their skill bears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from rnnbias import analysis
+from rnnbias.networks import Network
+from tables import number
+
+__all__ = ["HEADER", "NOISES", "SCORES", "note", "steadiness", "words"]
+
+NOISES = 10.0 ** np.arange(-10, 1)
+HEADER = ["moved", "float32", "bias noise", "rate noise"]
+SCORES = {
+    "moved": ("1", "shift of the biases over the spread of those drawn"),
+    "float32": ("1", "skill with biases of single precision"),
+    "bias_noise": ("1", "smallest noise tried on the biases that halves the skill"),
+    "rate_noise": ("1", "smallest noise tried on the rates that halves the skill"),
+}
+
+
+def steadiness(
+    network: Network, skill: Callable[[Network], float], noises: Sequence[float] | np.ndarray = NOISES
+) -> dict[str, float]:
+    """The numbers of `SCORES`, or none where more than biases learned; for `skill` see `analysis.robustness`."""
+    if network.learn != ("bias",):
+        return {}
+    found = analysis.robustness(network, skill, noises=noises, draws=1, progress=False)
+    names = ("moved_relative", "skill_float32", "bias_noise", "rate_noise")
+    return {score: float(found[name]) for score, name in zip(SCORES, names, strict=True)}
+
+
+def words(row: Mapping[str, object], form: str) -> list[str]:
+    """What stands under `HEADER`; `form` is that of the skill."""
+    forms = ("{:.2g}", form, "{:.0e}", "{:.0e}")
+    return [number(row[name], each) for name, each in zip(SCORES, forms, strict=True)]
+
+
+def note(skill: str, noises: Sequence[float] | np.ndarray = NOISES) -> str:
+    """The footnote of a table whose skill is `skill`."""
+    return (
+        "*Moved*: root-mean-square shift of the biases over the spread of those drawn. *float32*: the same with biases "
+        "of single precision. *Bias noise* (in units of that spread), *rate noise* (of each unit whenever it answers): "
+        f"the smallest tried, of the powers of ten from {min(noises):g} to {max(noises):g}, that halves the skill, "
+        f"which is {skill}; none where empty."
+    )
