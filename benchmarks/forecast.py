@@ -52,7 +52,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     )
     parser.add_argument("--windows", type=int, metavar="W", help="test windows (200)")
     parser.add_argument(
-        "--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (20)"
+        "--reach", type=float, metavar="T", help="length of a forecast in Lyapunov times or periods (30)"
     )
     args = parser.parse_args(argv)
     protocol = Protocol.quick() if args.quick else Protocol()

@@ -15,12 +15,14 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
+import columns
 import peers
 import seeds
 import systems
@@ -28,7 +30,6 @@ from arguments import Parser, complete, machine, save, scores
 from rnnbias import Recipe, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
-from steadiness import ABOUT, COLUMNS, FORMS, WINDOWS, raw, steadiness
 from systems import checks
 from systems.labels import source
 from tables import aligned, number
@@ -36,13 +37,14 @@ from tables import aligned, number
 _NOISE_SEED = 1000
 _CONTEXT = 100
 _MARK = 0.4  # threshold of the valid time
+_FEW = 25  # windows of the columns of robustness
 _SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
     "noisy_start": ("Lyapunov times", "median valid time from a noisy state"),
     "clean_raw": ("Lyapunov times", "median valid time from the very last sample, true, of a context"),
     "learned": ("1", "learned numbers"),
     "seconds": ("s", "time to tune and learn"),
-    **COLUMNS,
+    **columns.SCORES,
 }
 
 
@@ -61,9 +63,9 @@ class Size(NamedTuple):
     units: int
     windows: int
     lengths: tuple[int, ...] | None = None  # of free runs that are learned from; None: as `fit_system` has them
-    every: int = 1  # of the settings of peers, that are tried
+    settings: int = 200  # of each peer, at most, that are tried
     samples: int = 5000
-    reach: float = 20.0  # Lyapunov times of a forecast
+    reach: float = 30.0  # Lyapunov times of a forecast
 
 
 def closed(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
@@ -92,12 +94,12 @@ def lazy(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
 
 def polynomial(data: xr.DataArray, size: Size, seed: int) -> Forecaster:
     """See `peers.polynomial`."""
-    return peers.polynomial(data, size.every)
+    return peers.polynomial(data, size.settings)
 
 
 def echo(data: xr.DataArray, size: Size, seed: int) -> Forecaster:
     """See `peers.echo_state`; it learns as many numbers."""
-    return peers.echo_state(data, size.units, seed, size.every)
+    return peers.echo_state(data, size.units, seed, size.settings)
 
 
 LEARNERS: Mapping[str, Callable[[xr.DataArray, Size, int], Forecaster]] = {
@@ -144,38 +146,34 @@ def row(key: Key, size: Size) -> xr.Dataset:
 
     found["clean_start"] = valid(model, test)
     found["noisy_start"] = valid(model, noisy(test, key.noise, scale, seeds.TEST, key.seed))
-    if isinstance(model, SystemFit) and "bias" in model.network.learn:
-        found["clean_raw"] = valid(raw(model), test)
-        found |= steadiness(model, lambda fit: valid(fit, test, WINDOWS))
-    return scores(found, {name: _SCORES[name] for name in found})
+    if isinstance(model, SystemFit) and model.network.learn == ("bias",):
+        raw = replace(model, settings={**model.settings, "noise": 0.0})  # begins at the very last sample of a context
+        found["clean_raw"] = valid(raw, test)
+        found |= columns.steadiness(raw.network, lambda network: valid(replace(raw, network=network), test, _FEW))
+    return scores({name: found.get(name, np.nan) for name in _SCORES}, _SCORES)
 
 
 def report(data: xr.Dataset, size: Size, command: str) -> str:
     """The table."""
 
-    def words(name: str, form: str, learner: str, noise: float) -> str:
-        values = data[name].sel(learner=learner, noise=noise).values
-        values = values[~np.isnan(values)]
-        return number(np.median(values), form) if len(values) else ""
-
-    def spread(learner: str, noise: float) -> str:
-        values = data.clean_start.sel(learner=learner, noise=noise).values
-        return f"{np.nanmin(values):.1f} to {np.nanmax(values):.1f}"
-
-    header = [
-        "noise", "learner", "learned", "valid time", "over seeds", "clean raw", "noisy start",
-        *(name.replace("_", " ") for name in COLUMNS), "seconds",
-    ]  # fmt: skip
-    cells = [
-        [
-            f"{100 * noise:g} %", learner, words("learned", "{:.0f}", learner, noise),
-            words("clean_start", "{:.2f}", learner, noise), spread(learner, noise),
-            words("clean_raw", "{:.2f}", learner, noise), words("noisy_start", "{:.2f}", learner, noise),
-            *(words(name, FORMS[name], learner, noise) for name in COLUMNS), words("seconds", "{:.0f}", learner, noise),
+    def cells(learner: str, noise: float) -> list[str]:
+        one = data.sel(learner=learner, noise=noise)
+        row, each = one.median("seed"), one.clean_start.dropna("seed").values
+        return [
+            f"{100 * noise:g} %",
+            learner,
+            number(row.learned, "{:.0f}"),
+            number(row.clean_start, "{:.2f}"),
+            f"{min(each):.1f} to {max(each):.1f}" if len(each) else "",
+            number(row.clean_raw, "{:.2f}"),
+            number(row.noisy_start, "{:.2f}"),
+            *columns.words(row, "{:.2f}"),
+            number(row.seconds, "{:.0f}"),
         ]
-        for noise in data.noise.values
-        for learner in data.learner.values
-    ]  # fmt: skip
+
+    header = ["noise", "learner", "learned", "valid time", "over seeds", "clean raw", "noisy start"]
+    header += [*columns.HEADER, "seconds"]
+    table = [cells(learner, noise) for noise in data.noise.values for learner in data.learner.values]
     return "\n".join([
         f"# Skill against noise: {size.system}", "", f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
@@ -183,9 +181,10 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"threshold {_MARK}, at most {size.reach:g}, always against the truth; *valid time* and *clean raw* after "
         f"{_CONTEXT} true samples, *noisy start* after noisy ones. Biases that learned in closed loop begin a forecast "
         "at what they estimate behind the last samples, but for *clean raw*, where they begin at the very last.", "",
-        *_leaders(data), "", *aligned(header, cells), "",
-        f"{ABOUT} Polynomial regression and the echo-state network were tuned by free runs through the second half of "
-        "the training trial; no choice was made on trials that are tested here.", "",
+        *_leaders(data), "", *aligned(header, table), "",
+        columns.note(f"*clean raw* on {min(_FEW, size.windows)} windows"), "",
+        "Polynomial regression and the echo-state network were tuned by free runs through the second half of the "
+        "training trial; no choice was made on trials that are tested here.", "",
     ])  # fmt: skip
 
 
@@ -218,7 +217,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=12)
         args.size = Size(args.system, args.units, 200)
         if args.quick:
-            args.size, args.noises, args.seeds = Size(args.system, 60, 10, (5, 10), 7, 600, 5.0), args.noises[-2:], 1
+            args.size, args.noises, args.seeds = Size(args.system, 60, 10, (5, 10), 20, 600, 5.0), args.noises[-2:], 1
         trials(args.system, args.size.windows, args.size.samples, args.size.reach)
         keys = [Key(*each) for each in itertools.product(args.learners, args.noises, range(args.seeds))]
         args.runs = Runs(args.out / "rows", dict.fromkeys(keys, args.size._asdict()), resume=args.resume)

@@ -26,7 +26,7 @@ class Protocol:
     windows: int = 200
     context: int = 100
     cycle_context: int = 10
-    reach: float = 20.0  # length of a forecast, in Lyapunov times or periods
+    reach: float = 30.0  # length of a forecast, in Lyapunov times or periods
     runs: int = 20
     run_steps: int = 5000  # samples of each free run that count
     settle: int = 1000  # samples before them
@@ -37,7 +37,7 @@ class Protocol:
     lm_iterations: int = 100
     adam_steps: int = 200
     full_steps: int = 1500
-    every: int = 1  # of the settings of tuned peers, that are tried
+    settings: int = 200  # of each tuned peer, at most, that are tried
 
     @classmethod
     def quick(cls) -> Protocol:
@@ -45,7 +45,7 @@ class Protocol:
         return cls(
             units=150, windows=20, reach=10.0, runs=2, run_steps=800, settle=200, starts=20,
             exponent_steps=150, esn_units=300, lm_iterations=4, adam_steps=20, full_steps=60,
-            every=30,
+            settings=8,
         )  # fmt: skip
 
 

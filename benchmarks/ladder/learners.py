@@ -223,12 +223,12 @@ def ladder(protocol: Protocol, states: int) -> dict[str, Learner]:
         "esn-tuned": Peer(
             about="an echo-state network of as many learned numbers; radius, scales, leak and ridge tuned on the "
             "training trial",
-            make=lambda task, seed: peers.echo_state(task.train, learned, seed, protocol.every),
+            make=lambda task, seed: peers.echo_state(task.train, learned, seed, protocol.settings),
             seeded=True,
         ),
         "polynomial": Peer(
             about="polynomial regression; total degree, delays and ridge tuned on the training trial",
-            make=lambda task, seed: peers.polynomial(task.train, protocol.every),
+            make=lambda task, seed: peers.polynomial(task.train, protocol.settings),
         ),
         "readout": Network(
             about="as many learned numbers in the readout of weakly driven units, ridge by held-out single steps",

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+import columns
 from arguments import save
 from ladder.data import Protocol
 from ladder.rows import Key, gathered
 from ladder.scores import MARK
 from rnnbias import plot
 from rnnbias.storage import write_netcdf
-from steadiness import ABOUT, COLUMNS, FORMS
 from tables import aligned, number
 
 __all__ = ["draw", "publish", "report"]
@@ -89,7 +89,7 @@ def report(scores: xr.Dataset, protocol: Protocol, command: str) -> str:
         "Failed: windows wrong at once or infinite.",
         f"- Exponent of the learned map from {min(protocol.starts, protocol.windows)} orbits of "
         f"{protocol.exponent_steps} steps; the row `truth` states the known one.",
-        f"- {ABOUT}",
+        f"- {columns.note('the median valid time on few windows')}",
         "- Polynomial regression and `esn-tuned` were tuned by free runs through the second half of the training data. "
         "No choice, of theirs or of the defaults here, was made on data that are tested here.",
         "- Frozen weights have the same SHA-256 before and after every fit, or the fit would have failed.",
@@ -131,7 +131,7 @@ def _table(scores: xr.Dataset) -> Iterator[list[str]]:
     yield [
         "learner", "role", "learned", "units", "fit (s)", "CPU (s)", "valid time", "IQR", "seeds", "at 0.3", "at 0.5",
         "NRMSE", "D_stsp", "D_H", *last, "escaped", "silent", "failed", "tuned ESN",
-        *(name.replace("_", " ") for name in COLUMNS),
+        *columns.HEADER,
     ]  # fmt: skip
     middle = scores.median("seed")
     medians = scores.valid_time.median("window")
@@ -173,5 +173,5 @@ def _table(scores: xr.Dataset) -> Iterator[list[str]]:
             number(row.constant_rate, "{:.0%}"),
             number(row.failed, "{:.0f}"),
             valid("esn-tuned") if twin else "",
-            *(number(row[name], FORMS[name]) for name in COLUMNS),
+            *columns.words(row, "{:.2f}"),
         ]

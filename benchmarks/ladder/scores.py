@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+import columns
 from ladder.data import Task
 from ladder.learners import Learner, Twin
 from rnnbias import SystemFit, metrics
 from rnnbias.evaluation import Forecaster, score_attractor, score_windows
-from steadiness import COLUMNS, WINDOWS, steadiness
 
 __all__ = ["MARK", "SCORES", "SHOWN", "THRESHOLDS", "score"]
 
+_FEW = 25  # windows of the columns of robustness
 THRESHOLDS = (0.3, 0.4, 0.5)
 #: The threshold of the table and the figures.
 MARK = 0.4
@@ -38,7 +41,7 @@ SCORES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "exponent_error": ((), "1/time unit", "standard error of the exponent"),
     "period_error": ((), "1", "relative error of the period once settled"),
     "amplitude_error": ((), "1", "relative error of the amplitude once settled"),
-    **{name: ((), *about) for name, about in COLUMNS.items()},
+    **{name: ((), *about) for name, about in columns.SCORES.items()},
 }
 #: What the figures show of a row, each beside the truth.
 SHOWN = {
@@ -59,8 +62,8 @@ def score(model: Forecaster, learner: Learner, task: Task) -> dict[str, object]:
         found["exponent"] = task.system.lyapunov or np.nan
     elif learner.free and not task.cyclic:
         found |= _exponent(model, task)
-    if isinstance(model, SystemFit) and model.network.learn == ("bias",):
-        found |= steadiness(model, lambda fit: _middle(fit, task))
+    if isinstance(model, SystemFit):
+        found |= columns.steadiness(model.network, lambda network: _middle(replace(model, network=network), task))
     return found
 
 
@@ -80,7 +83,7 @@ def _forecast_scores(model: Forecaster, task: Task, most: int | None) -> dict[st
 
 def _middle(fit: SystemFit, task: Task) -> float:
     """Median valid time on a few windows."""
-    made = task.forecast(fit, task.windows[:WINDOWS])
+    made = task.forecast(fit, task.windows[:_FEW])
     return float(score_windows(made, [MARK]).valid_time.median())
 
 

@@ -16,7 +16,7 @@ from systems import labels
 
 TINY = Protocol(
     units=10, samples=500, windows=4, reach=1.0, runs=2, run_steps=200, settle=10, cycles=2, starts=3,
-    exponent_steps=20, esn_units=50, lm_iterations=2, adam_steps=3, full_steps=3, every=100,
+    exponent_steps=20, esn_units=50, lm_iterations=2, adam_steps=3, full_steps=3, settings=2,
 )  # fmt: skip
 
 
