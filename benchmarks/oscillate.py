@@ -123,7 +123,7 @@ def score(fit: AutonomousFit, seconds: float) -> dict[str, float]:
 
 def _kept(fit: AutonomousFit) -> float:
     """R² over the periods learned, 0 where it is negative."""
-    return max(float(fit.score(periods=2).r_squared[0]), 0.0)
+    return max(float(fit.score(periods=5).r_squared[0]), 0.0)
 
 
 def reach(units: int, gain: float, period: float, seed: int) -> float:

@@ -7,6 +7,7 @@ import xarray as xr
 import observe
 import oscillate
 import systems
+from rnnbias import GaussNewton, fit_autonomous
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,13 @@ def test_a_run_leaves_labelled_scores_a_table_and_figures(swept):
         assert (out / f"{name}.png").stat().st_size > 10_000
     cloud = xr.load_dataset(out / "eigenvalues.nc", engine="h5netcdf")
     assert list(cloud.stage.values) == ["before", "after"]
+
+
+def test_what_robustness_looks_at_is_the_fit_over_the_periods_learned():
+    fit = fit_autonomous(
+        "van_der_pol", units=20, start="drawn", settle=0, solver=GaussNewton(iterations=1), progress=False
+    )
+    assert oscillate._kept(fit) == max(float(fit.score().r_squared[0]), 0.0)
 
 
 def test_finished_fits_are_not_made_again(swept, monkeypatch):
