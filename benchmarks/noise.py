@@ -195,8 +195,8 @@ def _leaders(data: xr.Dataset) -> Iterator[str]:
         middle = data.clean_start.sel(noise=noise).median("seed").dropna("learner")
         ranked = middle.sortby(-middle)
         best = [f"{name} {value:.2f}" for name, value in zip(ranked.learner.values, ranked.values, strict=True)]
-        lead = "" if not ours else "biases lead: " if ranked.learner[0] in ours else "biases do not lead: "
-        yield f"- At {100 * noise:g} % noise {lead}{', '.join(best)}."
+        verdict = "biases lead" if ranked.learner[0] in ours else "biases do not lead"
+        yield f"- At {100 * noise:g} % noise {verdict}: {'; '.join(best)}."
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

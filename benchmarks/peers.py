@@ -46,8 +46,8 @@ def echo_state(data: xr.Dataset | xr.DataArray, learned: int, seed: int, setting
             alpha=leak - 1, beta=leak, output="state", seed=seed, holdout=0.02, progress=False,
         )  # fmt: skip
 
-    scales = (0.05, 0.4, 0.9), (0.02, 0.05, 0.15, 0.5), (0.3, 0.6), (0.2, 0.4, 1.0)
-    grid = list(itertools.product(*scales, (1e-16, 1e-14, 1e-10, 1e-6, 1e-4, 1e-2, 1.0)))
+    scales = (0.05, 0.4, 0.9), (0.02, 0.05, 0.15, 0.5), (0.3, 0.6), (0.1, 0.2, 0.4, 1.0)
+    grid = list(itertools.product(*scales, (0.0, 1e-16, 1e-12, 1e-8, 1e-4, 1e-2, 1.0)))
     return tuned({str(each): maker(*each) for each in _drawn(grid, settings)}, data, holdout=_HOLDOUT)[0]
 
 

@@ -65,7 +65,7 @@ def bias_jacobian(network: RNN, trace: Trace, counted: Tensor, tolerance: float 
         adjoint = carry * slope[trial, time]
         total = wiring.to_biases(adjoint)
         scale = float(total.abs().max()) or 1.0 if len(rows) else 1.0
-        for k in range(1, slope.shape[1]):
+        for k in range(1, slope.shape[1] if network.remembers else 1):
             reach = int((time >= k).sum())
             if not reach:
                 break

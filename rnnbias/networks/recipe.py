@@ -14,7 +14,7 @@ from systems import checks
 
 __all__ = ["LAWS", "Frozen", "FrozenLayers", "Recipe", "digest"]
 
-LAWS = ("gaussian", "uniform", "ternary", "dale")
+LAWS = ("gaussian", "uniform", "spherical", "ternary", "dale")
 _SCALES = ("gain", "input_scale", "bias_scale", "readout_scale")
 _DENSITY = 0.1  # fraction of non-zero entries under the ternary law
 _EXCITATORY = 0.8  # fraction of excitatory columns under the dale law
@@ -54,9 +54,10 @@ class Recipe:
     - `C`: sd `readout_scale / sqrt(units)` (outputs are standardised);
     - `b`: sd `bias_scale`.
 
-    Laws: "gaussian"; "uniform" on [-R, R] with R = sqrt(3) sd; "ternary", a tenth of the entries +-s with
-    signs that alternate along a row, so that each row is balanced; "dale", Gaussian magnitudes with four
-    excitatory columns of W to one inhibitory, balanced in the mean (B and C stay Gaussian).
+    Laws: "gaussian"; "uniform" on [-R, R] with R = sqrt(3) sd; "spherical", rows of W and B and columns of C of equal
+    length and random direction, so that no unit is bent more than the others (b stays Gaussian); "ternary", a tenth of
+    the entries +-s with signs that alternate along a row, so that each row is balanced; "dale", Gaussian magnitudes
+    with four excitatory columns of W to one inhibitory, balanced in the mean (B and C stay Gaussian).
 
     Wirings: "independent" draws every unit by itself. "push-pull" makes units 2k and 2k + 1 a pair with the
     same rows of W and B, the same starting bias and opposite columns of C; one learned number moves the two
@@ -106,11 +107,12 @@ class Recipe:
 
     @classmethod
     def shaping(cls, **changes: Any) -> Self:
-        """Independent units without recurrent weights under a readout of 5 / sqrt(units), for learning in closed loop.
+        """Independent units without recurrent weights under a readout of 10 / sqrt(units), all bent alike.
 
         Biases must move about as far as they were drawn to shape the dynamics, and single precision loses nothing.
         """
-        return cls(**{"wiring": "independent", "gain": 0.0, "input_scale": 0.4, "readout_scale": 5.0, **changes})
+        scales = {"gain": 0.0, "input_scale": 0.3, "readout_scale": 10.0}
+        return cls(**{"law": "spherical", "wiring": "independent", **scales, **changes})
 
     @classmethod
     def paper(cls, **changes: Any) -> Self:
@@ -188,6 +190,8 @@ def _rows(seed: np.random.SeedSequence, law: str, rows: int, columns: int) -> np
             row[:] = on * sign * (-1.0) ** np.cumsum(on) / np.sqrt(_DENSITY)
         else:
             row[:] = rng.standard_normal(columns)
+            if law == "spherical":
+                row *= np.sqrt(columns) / np.linalg.norm(row)
     return out
 
 

@@ -112,9 +112,18 @@ class RNN(Network):
         """The starting rates r_0, (trial, unit)."""
         return self.initial.expand(trials, self.units)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether rates depend on those before them: through W or through the leak."""
+        return bool(self.alpha) or self._recurs
+
+    @property
+    def _recurs(self) -> bool:
+        return self.recipe.gain > 0 or bool(self.recurrent.any())
+
     def advance(self, rate: Tensor, external: Tensor) -> tuple[Tensor, Tensor]:
         """One step from rate r_{t-1} (trial, unit) with `external` = B x + b; returns u_t and r_t."""
-        drive = external + self.wiring.spread(rate @ self.recurrent.T)
+        drive = external + self.wiring.spread(rate @ self.recurrent.T) if self._recurs else external
         drive, fired = self.activate(drive)
         fresh = self.beta * fired
         return drive, fresh - self.alpha * rate if self.alpha else fresh
@@ -133,6 +142,9 @@ class RNN(Network):
         The trace starts at r_1, the state after the first input; `readout` of it is y_1.
         """
         external = self.external(inputs)
+        if not self.remembers:
+            drive, fired = self.activate(external)
+            return Trace(drive, self.beta * fired)
         rate = self.resting(inputs.shape[0]) if rate is None else rate
         drives, rates = [], []
         for t in range(inputs.shape[1]):

@@ -24,7 +24,8 @@ class Objectives(NamedTuple):
     """What is learned from, what early stopping watches, and what else the history records.
 
     `measure` gives quantities of a network by name, `units` the units and the long name of each. The best parameters
-    are those with the lowest held-out loss, or the lowest of `judge`.
+    are those with the lowest held-out loss, or the lowest of `judge`; `better` is the factor by which it must fall to
+    count as better.
     """
 
     train: Objective
@@ -32,6 +33,7 @@ class Objectives(NamedTuple):
     measure: Callable[[Any], dict[str, float]] = lambda network: {}
     units: Mapping[str, tuple[str, str]] = {}
     judge: Objective | None = None
+    better: float = 0.9
 
 
 class Problem(ABC):
@@ -56,7 +58,7 @@ class Problem(ABC):
     def objectives(self, network: Any, seed: int) -> Objectives:
         """The training and the held-out objective, with the precision and on the device of `network`."""
 
-    def stages(self, network: Any, seed: int) -> Iterator[Objectives]:
+    def stages(self, network: Any, solver: Solver, seed: int) -> Iterator[Objectives]:
         """What is learned from, one stage after the other; each is asked for when the one before has been learned."""
         yield self.objectives(network, seed)
 
@@ -151,7 +153,7 @@ def solve(
     --------
     >>> from rnnbias.problems import Regression
     >>> solve(Regression("runge", samples=100), units=40, progress=False).network.learned
-    20
+    40
     """
     if not isinstance(problem, Problem):
         raise TypeError(f"problem must be a Problem such as Regression('runge'), got {problem!r}")
@@ -187,13 +189,15 @@ def optimise(
 ) -> Any:
     """Learn a problem with a network that is there already, from its present parameters; see `solve`."""
     patience, goal = _stopping(problem, network.learn, network.activation, patience, goal)
-    frozen, stages = network.digests(), problem.stages(network, seed)
+    frozen, stages = network.digests(), problem.stages(network, solver, seed)
     first = next(stages)
     problem.initialise(network, first.train, seed)
-    monitor = Monitor(network, first.held_out, patience, first.measure, progress, goal, judge=first.judge)
+    monitor = Monitor(
+        network, first.held_out, patience, first.measure, progress, goal, judge=first.judge, better=first.better
+    )
     for stage in itertools.chain([first], stages):
         if stage is not first:
-            monitor.enter(stage.held_out, stage.judge, stage.measure)
+            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better)
         solver.solve(network, stage.train, monitor)
         if monitor.interrupted:
             break

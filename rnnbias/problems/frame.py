@@ -19,7 +19,6 @@ __all__ = ["OUTPUTS", "Frame", "closed_loop", "denoised", "open_loop", "segments
 
 #: What the output stands for: the normalised increment over the horizon, or the standardised state itself.
 OUTPUTS = ("increment", "state")
-_NOISY = 3000  # samples that noise on the inputs needs
 
 
 class Frame(NamedTuple):
@@ -63,15 +62,11 @@ class Frame(NamedTuple):
         return ClosedLoop(mean, scale, self.output == "increment")
 
 
-def segments(
-    standard: Tensor, frame: Frame, *, washout: int, length: int, jitter: float = 0.0, seed: int = 0
-) -> Sequences:
+def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Sequences:
     """Cut standardised trials (trial, time, state) into segments of equal length that cover them.
 
     Each segment has `washout` samples of true input before the first output that counts, and `length` outputs
-    that count. `jitter` adds Gaussian noise of that size to the inputs, while the targets stay clean: the
-    network then learns to come back to the data. Data of fewer than 3,000 samples are repeated that often, each time
-    with noise of its own, lest a few noisy samples be learned by heart.
+    that count.
     """
     usable = standard.shape[1] - washout - frame.horizon
     length = min(length, usable)
@@ -79,11 +74,6 @@ def segments(
     firsts = np.linspace(0, usable - length, count).round().astype(int)
     inputs = torch.cat([standard[:, f : f + washout + length] for f in firsts])
     later = torch.cat([standard[:, f + washout + frame.horizon : f + washout + frame.horizon + length] for f in firsts])
-    if jitter:
-        copies = math.ceil(_NOISY / standard[..., 0].numel())
-        inputs, later = inputs.repeat(copies, 1, 1), later.repeat(copies, 1, 1)
-        noise = torch.randn(inputs.shape, generator=torch.Generator().manual_seed(seed), dtype=inputs.dtype)
-        inputs = inputs + jitter * noise.to(inputs.device)
     return Sequences(inputs, frame.target(inputs[:, washout:], later), washout)
 
 
@@ -95,12 +85,11 @@ def shooting(
     Their starts are looked for from `path`, which is like the trials. Where the network remembers, each run follows
     `washout` samples of it, or as many as the trials can spare.
     """
-    remembers = bool(network.recipe.gain or network.alpha)
-    washout = min(washout, standard.shape[1] // 3) if remembers else 0
+    washout = min(washout, standard.shape[1] // 3) if network.remembers else 0
     length = min(length, standard.shape[1] - washout - 1)
     observed = _runs(standard[:, washout:], length)
     parts = (observed, frame.loop(network.start), noise, prior, _runs(path[:, washout:], length)[:, 0])
-    if not remembers:
+    if not network.remembers:
         return Shooting(*parts)
     count = len(observed) // len(standard)
     before = path.unfold(1, washout, length)[:, :count] if washout else path[:, :0].expand(-1, count, -1, 0)

@@ -42,15 +42,17 @@ class Monitor:
     held_out : Objective
         Its loss is recorded.
     patience : int
-        How many records without a better one (by a tenth) end the learning.
+        How many records without a better one end the learning.
     judge : Objective, optional
-        "Best" is the lowest loss of this one; default: the held-out. Where it is another, better means by a thousandth.
+        "Best" is the lowest loss of this one; default: the held-out.
     measure : callable, optional
         network -> further quantities to record and show, by name.
     progress : bool
         Whether to show a bar.
     goal : float
         Training loss at which learning ends; default 0: never.
+    better : float
+        The factor by which a loss must fall, since the last that was better, to be better; default: by a tenth.
     """
 
     network: Network
@@ -59,16 +61,21 @@ class Monitor:
     measure: Callable[[Network], dict[str, float]] = lambda network: {}
     progress: bool = True
     goal: float = 0.0
+    better: float = 0.9
     records: list[dict[str, float]] = field(default_factory=list)
     interrupted: bool = False
     judge: Objective | None = None
     stage: int = 0
 
     def enter(
-        self, held_out: Objective, judge: Objective | None, measure: Callable[[Network], dict[str, float]]
+        self,
+        held_out: Objective,
+        judge: Objective | None,
+        measure: Callable[[Network], dict[str, float]],
+        better: float,
     ) -> None:
         """Go on to another stage of the same learning."""
-        self.held_out, self.judge, self.measure = held_out, judge, measure
+        self.held_out, self.judge, self.measure, self.better = held_out, judge, measure, better
         self.stage += 1
 
     def judged(self) -> float:
@@ -79,6 +86,7 @@ class Monitor:
     def watch(self, total: int) -> Iterator[None]:
         """Show a bar of `total` iterations; at the end, or on Ctrl-C, put the best numbers back."""
         self._best_loss, self._best, self._waited = math.inf, parameters.read(self.network), 0
+        self._counted = math.inf  # the last loss that was better by as much as counts
         if not self.records:
             self._began = time.perf_counter()
         self._before = self.records[-1]["iteration"] + 1 if self.records else 0
@@ -101,10 +109,10 @@ class Monitor:
         self._bar.update(iteration - self._bar.n)
         self._bar.set_postfix_str(", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in shown.items()))
         self._waited += 1
-        judged, better = (held, 0.9) if self.judge is None else (self.judged(), 0.999)
+        judged = held if self.judge is None else self.judged()
+        if judged < self.better * self._counted:
+            self._counted, self._waited = judged, 0
         if judged < self._best_loss:
-            if judged < better * self._best_loss:
-                self._waited = 0
             self._best_loss, self._best = judged, parameters.read(self.network)
         return self._waited >= self.patience or loss <= self.goal or not math.isfinite(loss)
 

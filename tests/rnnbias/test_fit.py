@@ -31,7 +31,10 @@ LM = LevenbergMarquardt(iterations=2)
 
 
 def fit(data=DATA, **changes):
-    return fit_system(data, **{"units": 20, "solver": LM, "jitter": 0.0, "washout": 10, "progress": False, **changes})
+    return fit_system(
+        data,
+        **{"units": 20, "solver": LM, "hidden": False, "closed_loop": (), "washout": 10, "progress": False, **changes},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +88,8 @@ def refused(path):
         {"learn": "weights", "solver": Adam(iterations=4, every=2)},
         {"learn": {"bias", "gain", "mask", "readout", "initial"}, "solver": Adam(iterations=4, every=2)},
         {"recipe": Recipe(law="dale", wiring="independent", gain=np.float32(0.3))},
-        {"recipe": Recipe(law="ternary"), "horizon": 3, "output": "state", "observed": ["y"], "jitter": 0.1},
-        {"jitter": None, "solver": LevenbergMarquardt(iterations=1)},
+        {"recipe": Recipe(law="ternary"), "horizon": 3, "output": "state", "observed": ["y"]},
+        {"hidden": None, "solver": LevenbergMarquardt(iterations=1)},
         {"activation": "relu", "alpha": -0.5, "beta": 0.5, "seed": 7},
     ],
     ids=["bias", "readout", "weights", "many", "numpy", "horizon", "search", "leak"],
@@ -108,7 +111,7 @@ def test_a_fit_comes_back_to_the_bit(options, tmp_path):
 def test_the_dataset_is_what_the_file_holds(learned, saved):
     held = xr.load_dataset(saved, engine="h5netcdf", decode_times=False)
     xr.testing.assert_identical(held, learned.to_dataset())
-    assert config(held)["seed"] == 0 and config(held)["network"]["recipe"]["law"] == "gaussian"
+    assert config(held)["seed"] == 0 and config(held)["network"]["recipe"]["law"] == "spherical"
     assert {"learned_bias", "unit_bias", "history_loss", "mean", "scale"} <= set(held)
 
 
@@ -139,7 +142,7 @@ def test_frozen_matrices_are_not_stored(tmp_path):
 def test_paths_as_strings(learned, tmp_path):
     path = learned.save(str(tmp_path / "fit.nc"))
     assert path == tmp_path / "fit.nc"
-    assert rnnbias.load(str(path)).network.learned == 10
+    assert rnnbias.load(str(path)).network.learned == 20
 
 
 def test_fits_are_equal_where_their_files_would_be(learned, saved):
@@ -292,7 +295,7 @@ def test_a_flipped_bit_in_an_array(learned, saved, name, bit):
     assert name in refused(saved)
 
 
-@pytest.mark.parametrize("text", ['"units": 20', '"law": "gaussian"', '"horizon": 1', '"alpha": 0.0', '"frozen"'])
+@pytest.mark.parametrize("text", ['"units": 20', '"law": "spherical"', '"horizon": 1', '"alpha": 0.0', '"frozen"'])
 def test_a_flipped_bit_in_the_configuration(saved, text):
     raw = bytearray(saved.read_bytes())
     raw[raw.index(text.encode()) + len(text) - 2] ^= 1
@@ -341,7 +344,7 @@ def within(section, **changes):
         (within("network.recipe", seed=1), "frozen arrays do not match"),
         (within("network.recipe", gain=0.123), "frozen arrays do not match"),
         (within("network.recipe", law="uniform"), "frozen arrays do not match"),
-        (within("network.recipe", wiring="independent"), "bias must have shape"),
+        (within("network.recipe", wiring="push-pull"), "bias must have shape"),
         (within("network.recipe", gain=-1), "gain"),
         (within("network.recipe", surprise=1), "damaged"),
         (within("about.recording", dt=-0.1), "dt"),

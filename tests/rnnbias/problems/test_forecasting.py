@@ -1,6 +1,5 @@
 import warnings
-from dataclasses import dataclass, replace
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +12,11 @@ from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
 from rnnbias.datasets.recordings import simulate
 from rnnbias.networks import RNN
 from rnnbias.problems import forecasting
-from rnnbias.solvers import Monitor, find_solver
+from rnnbias.solvers import find_solver
 from systems.labels import config
 
 LM = LevenbergMarquardt(iterations=4)
-RECIPE = Recipe(gain=0.1, input_scale=0.1, bias_scale=1.0, readout_scale=1e7)
+RECIPE = Recipe.lazy()
 ADAM = Adam(iterations=20, every=10, rate=0.01)
 
 
@@ -51,7 +50,9 @@ def heart(samples=1500, rate=100.0, seed=1):
 
 def fit(data=None, **changes):
     data = waves() if data is None else data
-    return fit_system(data, **{"units": 40, "solver": LM, "jitter": 0.0, "progress": False, **changes})
+    return fit_system(
+        data, **{"units": 40, "solver": LM, "hidden": False, "closed_loop": (), "progress": False, **changes}
+    )
 
 
 def error(found, data):
@@ -110,7 +111,8 @@ def test_the_defaults_choose_a_solver_and_its_recipe():
         solver = {"bias": LM, "gain": ADAM}.get(parts)
         found = fit(learn=parts, solver=solver, seed=3)
         assert isinstance(found.solver, kind)
-        assert found.network.recipe == replace(kind.recipe, seed=3)
+        usual = Recipe.shaping() if parts == "bias" else kind.recipe
+        assert found.network.recipe == replace(usual, seed=3)
     assert isinstance(find_solver(None, ("bias", "gain")), Adam)
     assert isinstance(find_solver(None, ("bias",)), LevenbergMarquardt)
     assert find_solver("adam", ("bias",)) == Adam()
@@ -147,7 +149,7 @@ def test_only_what_learns_changes(learn, solver):
 
 @pytest.mark.parametrize("solver", [LM, ADAM])
 def test_the_same_seed_gives_the_same_bits(solver):
-    one, two, other = (fit(solver=solver, seed=seed, jitter=0.01) for seed in (3, 3, 4))
+    one, two, other = (fit(solver=solver, seed=seed) for seed in (3, 3, 4))
     test = waves(samples=60, seed=5)
     stored = [each.to_dataset().drop_vars("history_seconds") for each in (one, two)]
     xr.testing.assert_equal(*stored)
@@ -162,7 +164,7 @@ def test_the_same_seed_gives_the_same_bits(solver):
 def test_the_global_generators_are_left_alone():
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    fit(jitter=0.1, solver=replace(LM, iterations=1))
+    fit(solver=replace(LM, iterations=1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -223,7 +225,7 @@ def test_observed_states_are_all_that_is_seen():
 
 def test_a_noisy_recording_with_calendar_times():
     data = heart()
-    found = fit(data, recipe=Recipe(input_scale=0.2), jitter=0.05)
+    found = fit(data, recipe=Recipe(input_scale=0.2))
     assert found.recording.time_units == "s" and found.recording.states == ("ecg",)
     ahead = found.drive(data).prediction
     values = data.values[None, :, None]
@@ -259,130 +261,22 @@ def test_the_leak_and_the_activation_are_the_networks():
     assert (found.network.activation, found.network.alpha, found.network.beta) == ("relu", -0.5, 0.5)
 
 
-SEARCHING = {"jitter": None, "solver": replace(LM, iterations=1)}
+@pytest.mark.parametrize(("seen", "hidden"), [(["a", "c"], False), (["a"], True)])
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_whether_states_are_hidden_is_told_by_the_data(seen, hidden, noise):
+    data = waves(samples=600, noise=noise).sel(state=seen)
+    assert forecasting.Forecasting(data).hides_states() is hidden
+    net = fit(data, hidden=None, solver=replace(LM, iterations=1)).network
+    assert (net.recipe.gain, net.alpha, net.beta) == ((0.9, -0.7, 0.3) if hidden else (0.0, 0.0, 1.0))
 
 
-def test_a_search_lists_what_it_tried_and_keeps_the_best():
-    found = fit(waves(samples=150), **SEARCHING)
-    tried = found.settings["tried"]
-    assert {frozenset(entry) for entry in tried} == {
-        frozenset({"recipe", "alpha", "beta", "jitter", "log10_free_run_error", "step_error"})
-    }
-    errors = [entry["log10_free_run_error"] for entry in tried]
-    assert len(tried) > 1 and np.isfinite(errors).all()
-    assert tried[0]["jitter"] == 0 and tried[0]["recipe"] == LM.recipe.to_dict()
-    limit = min(entry["step_error"] for entry in tried) + 0.01
-    steady = [entry for entry in tried if entry["step_error"] <= limit]
-    best = min(steady, key=lambda entry: entry["log10_free_run_error"])
-    net = found.network
-    assert (best["recipe"], best["alpha"], best["beta"]) == (net.recipe.to_dict(), net.alpha, net.beta)
-    assert best["jitter"] == found.settings["jitter"]
-    again = fit(waves(samples=150), recipe=net.recipe, **{**SEARCHING, **{k: best[k] for k in KNOBS}})
-    assert torch.equal(again.network.bias, net.bias) and again.settings["tried"] == []
-
-
-KNOBS = ("alpha", "beta", "jitter")
-
-
-def test_a_search_does_not_pay_for_free_runs_with_the_next_step():
-    """A wave in noise, where free runs get better as they fall silent."""
-    noise = np.random.default_rng(0).normal(size=(150, 1)) + np.sin(0.3 * np.arange(150))[:, None]
-    tried = fit(noise, dt=0.1, hidden=False, **SEARCHING).settings["tried"]
-    kept = fit(noise, dt=0.1, hidden=False, **SEARCHING).settings["jitter"]
-    steps = {entry["jitter"]: entry["step_error"] for entry in tried}
-    assert len(steps) > 2 and steps[kept] <= min(steps.values()) + 0.01
-    assert max(steps.values()) > min(steps.values()) + 0.01
-
-
-@dataclass(frozen=True)
-class Tried:
-    """Stands for a fit; its free runs have this mean error and are all valid or not."""
-
-    error: float
-    valid: bool
-    settings: dict
-    recipe = LM.recipe
-    network = property(lambda self: self)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Stands for a problem."""
-
-    jitter: float = 0.0
-    alpha: float = 0.0
-    beta: float = 1.0
-
-    def varied(self, **changes):
-        return replace(self, **changes)
-
-    def hides_states(self, hidden):
-        return hidden
-
-    def free_runs(self, network):
-        return SimpleNamespace(judge=lambda network: (network.error, network.valid))
-
-    def step_error(self, network):
-        return 0.01
-
-
-def search(*outcomes):
-    """What a search returns whose fits come out like this, and the fits that it made."""
-    made, left = [], list(outcomes)
-
-    def attempt(problem, recipe):
-        made.append(Tried(*left.pop(0), {"tried": [], "jitter": problem.jitter, "interrupted": 0}))
-        return made[-1]
-
-    return forecasting._search(Setting(), LM.recipe, False, attempt), made
-
-
-def test_a_search_ends_at_the_first_fit_that_stays_valid():
-    """Even where the free runs of an earlier one, which went astray, are nearer in the mean."""
-    found, made = search((-2.0, False), (-1.0, True), (-3.0, True))
-    assert (found.error, found.valid) == (-1.0, True) and len(made) == 2
-    assert [entry["log10_free_run_error"] for entry in found.settings["tried"]] == [-2.0, -1.0]
-    assert [entry["jitter"] for entry in found.settings["tried"]] == [0.0, 0.01]
-    assert found.settings["jitter"] == 0.01
-
-
-def test_a_search_in_vain_takes_the_nearest_and_gives_up_after_two_misses():
-    found, made = search((-1.0, False), (-2.0, False), (-1.5, False), (-1.7, False), (-9.0, True))
-    assert found.error == -2.0 and len(made) == len(found.settings["tried"]) == 4
-    np.testing.assert_allclose([entry["jitter"] for entry in found.settings["tried"]], [0, 0.01, 0.1, 1])
-
-
-def test_what_was_tried_is_the_results_alone():
-    found, made = search((-2.0, False), (-1.0, True))
-    assert all(each.settings["tried"] == [] for each in made) and len(found.settings["tried"]) == 2
-    one, other = (fit(waves(samples=100), solver=replace(LM, iterations=1)) for _ in range(2))
-    one.settings["tried"].append("mine")
-    assert other.settings["tried"] == []
-
-
-@pytest.mark.parametrize("name", ["recipe", *KNOBS])
-def test_nothing_is_searched_where_something_is_given(name):
-    given = {"recipe": Recipe(gain=0.2), "alpha": -0.5, "beta": 0.7, "jitter": 0.01}[name]
-    found = fit(waves(samples=100), **{**SEARCHING, name: given})
-    assert found.settings["tried"] == []
-    net = found.network
-    got = {"recipe": net.recipe, "alpha": net.alpha, "beta": net.beta, "jitter": found.settings["jitter"]}
-    assert got == {**{"recipe": LM.recipe, "alpha": 0.0, "beta": 1.0, "jitter": 0.0}, name: given}
-
-
-def test_ctrl_c_ends_the_search(monkeypatch):
-    record, calls = Monitor.record, []
-
-    def interrupt(self, *args, **more):
-        calls.append(self)
-        if self is not calls[0]:
-            raise KeyboardInterrupt
-        return record(self, *args, **more)
-
-    monkeypatch.setattr(Monitor, "record", interrupt)
-    found = fit(waves(samples=150), **SEARCHING)
-    assert len(found.settings["tried"]) == 2 and found.settings["interrupted"] == 1
-    assert found.settings["jitter"] == 0 and (found.network.bias != 0).any()
+@pytest.mark.parametrize("name", ["recipe", "alpha", "beta"])
+def test_memory_is_as_given(name):
+    given = {"recipe": Recipe(gain=0.2), "alpha": -0.5, "beta": 0.7}[name]
+    net = fit(waves(samples=100).sel(state=["a"]), hidden=None, **{name: given}).network
+    got = {"recipe": net.recipe, "alpha": net.alpha, "beta": net.beta}
+    usual = Recipe.shaping(gain=0.9) if name == "alpha" else Recipe.shaping()
+    assert got == {**{"recipe": usual, "alpha": 0.0, "beta": 1.0}, name: given}
 
 
 def test_settings_of_numpy_kind():
@@ -606,7 +500,7 @@ def test_a_finished_fit_was_not_interrupted(learned):
     ("changes", "message"),
     [
         ({"units": 0}, "units must be at least"),
-        ({"units": 41}, "units must be even"),
+        ({"units": 41, "recipe": RECIPE}, "units must be even"),
         ({"units": -2}, "units"),
         ({"units": 40.0}, "units must be a whole number"),
         ({"units": "100"}, "units must be a whole number, got '100'"),
@@ -644,7 +538,6 @@ def test_a_finished_fit_was_not_interrupted(learned):
         ({"beta": 0}, "beta"),
         ({"washout": -1}, "washout"),
         ({"washout": 0.5}, "washout"),
-        ({"jitter": -1}, "jitter"),
         ({"jitter": float("nan")}, "jitter"),
         ({"holdout": 0}, "holdout must be greater than 0"),
         ({"holdout": 0.9}, "holdout must be at most 0.5"),
@@ -705,7 +598,23 @@ def test_wrong_data_are_named_before_learning_starts(source, options, message, m
 def test_more_learned_numbers_than_values_are_warned_of():
     short = waves(samples=60).values[0, :, :1]
     with pytest.warns(UserWarning, match="60 numbers learn from 51 values"):
-        fit_system(short, dt=0.1, units=120, solver=LevenbergMarquardt(iterations=1), jitter=0.0, progress=False)
+        fit_system(
+            short,
+            dt=0.1,
+            units=60,
+            solver=LevenbergMarquardt(iterations=1),
+            hidden=False,
+            closed_loop=(),
+            progress=False,
+        )
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*numbers learn")
-        fit_system(short, dt=0.1, units=20, solver=LevenbergMarquardt(iterations=1), jitter=0.0, progress=False)
+        fit_system(
+            short,
+            dt=0.1,
+            units=20,
+            solver=LevenbergMarquardt(iterations=1),
+            hidden=False,
+            closed_loop=(),
+            progress=False,
+        )

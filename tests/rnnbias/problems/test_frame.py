@@ -85,25 +85,6 @@ def test_targets_are_what_would_predict_the_data(output, horizon):
     torch.testing.assert_close(then, x[:, 7 + horizon :])
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
-def test_jitter_moves_inputs_and_not_where_they_lead(output):
-    frame = Frame.of(VALUES, output, 2)
-    x = frame.states.transform(VALUES, LIKE)
-    clean, noisy, again, other = (
-        segments(x, frame, washout=5, length=30, jitter=j, seed=s) for j, s in ((0.0, 3), (0.1, 3), (0.1, 3), (0.1, 4))
-    )
-    copies = -(-3000 // VALUES[..., 0].size)  # a short recording is repeated, each time with noise of its own
-    wanted = clean.inputs.repeat(copies, 1, 1)
-    moved = noisy.inputs - wanted
-    assert copies > 1 and moved.flatten().unique().numel() == moved.numel()
-    assert float(moved.std()) == pytest.approx(0.1, rel=0.1) and abs(float(moved.mean())) < 0.02
-    torch.testing.assert_close(
-        frame.predict(noisy.inputs[:, 5:], noisy.targets),
-        frame.predict(wanted[:, 5:], clean.targets.repeat(copies, 1, 1)),
-    )
-    assert torch.equal(noisy.inputs, again.inputs) and not torch.equal(noisy.inputs, other.inputs)
-
-
 @every_frame
 def test_open_loop_is_the_network_on_true_inputs(output, horizon):
     net, frame = network(alpha=-0.3, beta=0.7), Frame.of(VALUES, output, horizon)

@@ -1,0 +1,54 @@
+"""Free runs through held-out data: how long they stay valid, and what becomes of a long one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rnnbias.networks import RNN
+from rnnbias.problems.frame import Frame, closed_loop
+
+__all__ = ["STAYS", "VALID", "FreeRuns"]
+
+VALID = 0.4  # threshold of the valid time shown while learning
+STAYS = "stays with what was learned"
+_ESCAPED, _FROZEN, _DRIFTED = 10.0, 0.05, 1.5  # standard deviations of a long free run
+
+
+class FreeRuns(NamedTuple):
+    """Held-out windows: `context` and the `truth` that follows it, both (trial, time, state)."""
+
+    frame: Frame
+    context: Tensor
+    truth: Tensor
+    unit: float
+
+    def error(self, network: RNN) -> Tensor:
+        """Error in standard deviations of the free run at each window and time, (trial, time)."""
+        ahead = closed_loop(network, self.frame, self.context, self.truth.shape[1])
+        return (ahead - self.truth).square().mean(-1).sqrt().nan_to_num(torch.inf)
+
+    def valid_time(self, network: RNN) -> float:
+        """Median time until the error passes 0.4, in Lyapunov times, periods or time units."""
+        good = self.error(network) <= VALID
+        return float(good.cumprod(1).sum(1).to(torch.float64).median()) * self.unit
+
+    def fate(self, network: RNN, steps: int) -> str:
+        """What becomes of a free run of so many steps after the first window's context."""
+        ahead = closed_loop(network, self.frame, self.context[:1], steps)[0]
+        gone = torch.nonzero(~(ahead.abs() <= _ESCAPED).all(1))
+        if len(gone):
+            return f"escapes after {int(gone[0])} samples"
+        late = ahead[steps // 2 :]
+        if float(late.std(0).max()) < _FROZEN:
+            return f"freezes within {steps} samples"
+        if float(late.mean(0).abs().max()) > _DRIFTED:
+            return f"drifts away within {steps} samples"
+        return STAYS
+
+    def judge(self, network: RNN) -> tuple[float, bool]:
+        """Mean logarithm (base 10) of the error, and whether every run stays valid to its end."""
+        error = self.error(network)
+        return float(error.clamp(1e-12, 10.0).log10().mean()), bool((error <= VALID).all())
