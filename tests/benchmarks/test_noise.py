@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -22,7 +24,7 @@ def test_it_writes_a_table_scores_and_a_figure(folder):
     biases = data.sel(learner="biases, closed loop")
     assert biases.moved.notnull().all() and (biases.clean_raw > 0).all()
     assert data.clean_raw.sel(learner="polynomial").isnull().all()
-    assert "- At 5 % noise biases " in text
+    assert "- Longest at 5 % noise: " in text
     assert (folder / "noise.png").stat().st_size > 10_000
 
 
@@ -42,6 +44,13 @@ def test_tuning_sees_the_training_trial_alone(monkeypatch):
     np.testing.assert_array_equal(seen[0], noise.trials("lorenz63", 10, 600, 5.0)[0])
 
 
+def test_an_exponent_that_is_not_known_is_measured(monkeypatch):
+    unknown = replace(noise.systems.get("lorenz63"), lyapunov=None, transient=5.0)
+    monkeypatch.setattr(noise.systems, "get", lambda name: unknown)
+    monkeypatch.setattr(noise, "_FOLLOWED", 500)
+    assert noise.exponent("unknown") == pytest.approx(0.9056, abs=0.2)
+
+
 def test_noise_is_that_of_the_seed_and_in_units_of_each_state():
     train, _ = noise.trials("lorenz63", 10, 600, 5.0)
     scale = train.std(("trial", "time"))
@@ -55,7 +64,7 @@ def test_noise_is_that_of_the_seed_and_in_units_of_each_state():
     [
         (["--noises", "-1"], "--noises must be at least 0"),
         (["--learners", "nvar"], "--learners must be one of"),
-        (["--system", "van_der_pol"], "--system must have a known Lyapunov exponent"),
+        (["--system", "van_der_pol"], "--system must be chaotic"),
         (["--units", "3"], "--units must be at least 12"),
     ],
 )
