@@ -114,8 +114,8 @@ def test_scores_say_how_much_was_learned(fits, kind):
 def test_settings_keep_what_ended_the_learning(fits, kind):
     settings = fits[kind].settings
     defaults = {
-        "autonomous": (8, 1e-5), "classes": (10**6, 0.0), "function": (10, 0.0), "reach": (3, 1e-4), "system": (10, 0.0),
-        "task": (20, 1e-4),
+        "autonomous": (8, 1e-5), "classes": (10**6, 0.0), "function": (10, 0.0), "reach": (3, 1e-4),
+        "system": (10, 0.0), "task": (20, 1e-4),
     }  # fmt: skip
     assert (settings["patience"], settings["goal"]) == defaults[kind] and settings["interrupted"] == 0
 

@@ -13,7 +13,7 @@ from rnnbias.problems import Forecasting
 from rnnbias.problems.frame import Frame, denoised, shooting, starts
 
 NOISE = 0.05
-LM = LevenbergMarquardt(iterations=8, geodesic=False)
+LM = LevenbergMarquardt(iterations=6, geodesic=False)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def noisy(data):
 
 @pytest.fixture(scope="module")
 def fits(noisy):
-    usual = {"units": 200, "hidden": False, "progress": False}
+    usual = {"units": 150, "hidden": False, "progress": False}
     return fit_system(noisy, closed_loop=(), **usual), fit_system(noisy, solver=LM, **usual)
 
 
@@ -52,7 +52,7 @@ def test_the_biases_are_ordinary_numbers(fits, test_data):
     """They move about as much as they were drawn, and single precision or a little noise do no harm."""
     fit = fits[1]
     moved = float(fit.network.bias.detach().square().mean().sqrt())
-    assert 0.3 < moved < 3 and abs(float(fit.network.readout.std()) * np.sqrt(200) - 10) < 1
+    assert 0.3 < moved < 3 and abs(float(fit.network.readout.std()) * np.sqrt(150) - 10) < 1
     valid = [valid_time(fit, test_data)]
     bias = fit.network.bias.detach().clone()
     shifted = bias + 1e-4 * torch.randn(bias.shape, generator=torch.Generator().manual_seed(0)).double()
@@ -164,10 +164,11 @@ def test_a_fit_that_does_not_stay_says_so_everywhere(tmp_path):
     recording = np.stack([np.sin(3 * time), np.cos(2 * time)], 1)
     recording += 0.01 * np.random.default_rng(0).normal(size=recording.shape)
     with pytest.warns(UserWarning, match="a long free run (escapes|freezes|drifts)"):
-        fit = fit_system(recording, dt=0.02, units=20, jitter=0.0, solver=LM, progress=False)
+        fit = fit_system(recording, dt=0.02, units=20, hidden=False, closed_loop=(), solver=LM, progress=False)
     assert "a long free run" in repr(fit) and "a long free run" in repr(load(fit.save(tmp_path / "fit.nc")))
 
 
 def test_named_recipes():
     assert Recipe.lazy() == LevenbergMarquardt.recipe and Recipe.paper(seed=3).seed == 3
+    assert Recipe.shaping().law == "spherical" and Recipe.shaping().readout_scale == 10
     assert Recipe.paper().wiring == Recipe.shaping().wiring == "independent" and Recipe.shaping().gain == 0

@@ -12,7 +12,7 @@ from rnnbias import Adam, LevenbergMarquardt, Recipe, Ridge, fit_system
 from rnnbias.datasets.recordings import simulate
 from rnnbias.networks import RNN
 from rnnbias.problems import forecasting
-from rnnbias.solvers import find_solver
+from rnnbias.solvers import Monitor, find_solver
 from systems.labels import config
 
 LM = LevenbergMarquardt(iterations=4)
