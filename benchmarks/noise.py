@@ -187,8 +187,9 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
         f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times "
         f"(exponent {exponent(size.system):.3g} per time unit) at threshold {_MARK}, at most {size.reach:g}, always "
-        f"against the truth; *valid time* and *clean raw* after {_CONTEXT} true samples, *noisy start* after noisy ones. Biases that learned in closed loop begin a forecast "
-        "at what they estimate behind the last samples, but for *clean raw*, where they begin at the very last.", "",
+        f"against the truth; *valid time* and *clean raw* after {_CONTEXT} true samples, *noisy start* after noisy "
+        "ones. Biases that learned in closed loop begin a forecast at what they estimate behind the last samples, but "
+        "for *clean raw*, where they begin at the very last.", "",
         *_leaders(data), "", *aligned(header, table), "",
         columns.note(f"*clean raw* on {min(_FEW, size.windows)} windows"), "",
         "Polynomial regression and the echo-state network were tuned by free runs through the second half of the "

@@ -89,7 +89,7 @@ def report(scores: xr.Dataset, protocol: Protocol, command: str) -> str:
         "Failed: windows wrong at once or infinite.",
         f"- Exponent of the learned map from {min(protocol.starts, protocol.windows)} orbits of "
         f"{protocol.exponent_steps} steps; the row `truth` states the known one.",
-        f"- {columns.note('the median valid time on few windows')}",
+        f"- {columns.note('the median valid time on the first 25 windows')}",
         "- Polynomial regression and `esn-tuned` were tuned by free runs through the second half of the training data. "
         "No choice, of theirs or of the defaults here, was made on data that are tested here.",
         "- Frozen weights have the same SHA-256 before and after every fit, or the fit would have failed.",
