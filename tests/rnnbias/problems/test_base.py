@@ -198,7 +198,7 @@ def test_it_takes_few_lines():
 
 
 def test_it_is_learned_by_biases_alone(smoothing):
-    assert smoothing.learned == 20 and smoothing.network.learn == ("bias",)
+    assert smoothing.learned == 40 and smoothing.network.learn == ("bias",)
     assert float(smoothing.score().nrmse) < 0.01
     assert repr(smoothing).startswith("<SmoothingFit of 'running mean over 3 steps': 40 units, 20 learned numbers")
 

@@ -169,6 +169,7 @@ def test_a_fit_that_does_not_stay_says_so_everywhere(tmp_path):
 
 
 def test_named_recipes():
-    assert Recipe.lazy() == LevenbergMarquardt.recipe and Recipe.paper(seed=3).seed == 3
-    assert Recipe.shaping().law == "spherical" and Recipe.shaping().readout_scale == 10
+    shaping = Recipe.shaping()
+    assert shaping == LevenbergMarquardt.recipe and (shaping.law, shaping.readout_scale) == ("spherical", 10)
+    assert Recipe.lazy().readout_scale == 1e7 and Recipe.paper(seed=3).seed == 3
     assert Recipe.paper().wiring == Recipe.shaping().wiring == "independent" and Recipe.shaping().gain == 0
