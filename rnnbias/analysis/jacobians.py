@@ -135,7 +135,7 @@ def before_after(fit: SystemFit, inputs: xr.Dataset | xr.DataArray | ArrayLike, 
     --------
     >>> from rnnbias import fit_system
     >>> import systems
-    >>> fit = fit_system("cosine", units=20, samples=200, jitter=0.0, progress=False)
+    >>> fit = fit_system("cosine", units=20, samples=200, progress=False)
     >>> data = systems.get("cosine").simulate(duration=2.0)
     >>> before_after(fit, data, points=4).spectral_radius.dims
     ('stage', 'trial', 'time')

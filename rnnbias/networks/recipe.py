@@ -54,9 +54,9 @@ class Recipe:
     - `C`: sd `readout_scale / sqrt(units)` (outputs are standardised);
     - `b`: sd `bias_scale`.
 
-    Laws: "gaussian"; "uniform" on [-R, R] with R = sqrt(3) sd; "spherical", rows of W and B and columns of C of equal
-    length and random direction, so that no unit is bent more than the others (b stays Gaussian); "ternary", a tenth of
-    the entries +-s with signs that alternate along a row, so that each row is balanced; "dale", Gaussian magnitudes
+    Laws: "gaussian"; "uniform" on [-R, R] with R = sqrt(3) sd; "spherical", rows of B and columns of C of equal
+    length and random direction, so that no unit is bent more than the others (W and b stay Gaussian); "ternary", a tenth
+    of the entries +-s with signs that alternate along a row, so that each row is balanced; "dale", Gaussian magnitudes
     with four excitatory columns of W to one inhibitory, balanced in the mean (B and C stay Gaussian).
 
     Wirings: "independent" draws every unit by itself. "push-pull" makes units 2k and 2k + 1 a pair with the
@@ -70,7 +70,8 @@ class Recipe:
     `gain / sqrt(units of the layer before)`.
 
     Drawing is index-stable: before the division by sqrt(units), the arrays of a network are the leading
-    corners of those of any larger one with the same seed. W, B, C and b come from independent child seeds.
+    corners of those of any larger one with the same seed (under "spherical", of one with as many inputs and outputs).
+    W, B, C and b come from independent child seeds.
 
     Raises ValueError or TypeError, naming the argument, for an unknown law or wiring and for numbers that are
     negative, NaN or no numbers.
@@ -159,7 +160,7 @@ class Recipe:
         self, seed: np.random.SeedSequence, signs: np.random.SeedSequence, rows: int, units: int
     ) -> np.ndarray:
         """Weights from units to rows."""
-        weights = _rows(seed, self.law, rows, units)
+        weights = _rows(seed, "gaussian" if self.law == "spherical" else self.law, rows, units)
         if self.law == "dale":
             weights = _sign_columns(weights, signs)
         return weights * (self.gain / np.sqrt(units))

@@ -102,8 +102,8 @@ def fit_system(
     seed : int
         Of the weights (it replaces the recipe's), the simulated data and the solver's noise.
     recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights; default: the solver's own (`solver.recipe`), which is
-        `Recipe.shaping()` for `LevenbergMarquardt`.
+        Scales, law and wiring of the frozen weights; default: `Recipe.shaping()` for biases that learn by
+        `LevenbergMarquardt`, otherwise the solver's own (`solver.recipe`).
     samples : int
         Length of the simulated training data; unused with a recording. A system with a period and no Lyapunov
         exponent is simulated in 20 trials from drawn starts, any other in one trial on its attractor.
@@ -309,8 +309,9 @@ class Forecasting(Problem):
 
     def recipe(self, solver: Solver, learn: tuple[str, ...], activation: str) -> Recipe:
         """See `Problem.recipe`."""
-        recipe = Recipe.shaping() if self.closed_loop else solver.recipe
-        return replace(recipe, gain=_GAIN) if self.alpha and recipe == Recipe.shaping() else recipe
+        if not (self.closed_loop or _second_order(solver, learn)):
+            return solver.recipe
+        return Recipe.shaping(gain=_GAIN) if self.alpha else Recipe.shaping()
 
     def stages(self, network: RNN, solver: Solver, seed: int) -> Iterator[Objectives]:
         """See `Problem.stages`: single steps, and then free runs of every length in `closed_loop`."""

@@ -72,7 +72,7 @@ class LevenbergMarquardt(Solver):
     tolerance: float = 1e-8
     geodesic: bool = True
     memory: float = 2e9
-    recipe: ClassVar[Recipe] = Recipe.shaping()
+    recipe: ClassVar[Recipe] = Recipe.shaping(gain=0.5, input_scale=0.1)
 
     def __post_init__(self) -> None:
         checks.whole("iterations", self.iterations, at_least=1)

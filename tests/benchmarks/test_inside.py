@@ -15,7 +15,7 @@ TINY = Size(
     mixture_steps=20,
 )  # fmt: skip
 
-BRIEF = LevenbergMarquardt(iterations=2)
+BRIEF = LevenbergMarquardt(iterations=10)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def whole(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Size, "quick", classmethod(lambda cls: TINY))
         patch.setattr(analyses, "SETTLE", 100)
-        patch.setattr(analyses, "fit_system", lambda *data, **how: fit(*data, **how, solver=BRIEF, jitter=0.0))
+        patch.setattr(analyses, "fit_system", lambda *data, **how: fit(*data, **how, solver=BRIEF))
         patch.setattr(analyses.systems, "get", lambda name: replace(get(name), transient=1.0))
         assert inside.main(["--quick", "--out", str(out)]) == 0
     return out
@@ -33,7 +33,7 @@ def whole(tmp_path_factory):
 
 def test_a_run_leaves_tables_labelled_files_and_figures(whole):
     text = (whole / "inside.md").read_text()
-    assert "python benchmarks/inside.py --quick" in text and "30 learned numbers" in text
+    assert "python benchmarks/inside.py --quick" in text and "60 learned numbers" in text
     assert all(f"| {name} " in text for name in ("truth", "network", "0", "C+", "C-"))
     for name in ANALYSES:
         ds = xr.load_dataset(whole / f"{name}.nc", engine="h5netcdf")

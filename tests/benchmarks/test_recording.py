@@ -21,7 +21,7 @@ def quick(monkeypatch):
 
     def fit_system(data, **options):
         seen.append((data, options))
-        return real(data, solver=LevenbergMarquardt(iterations=1), jitter=0.0, **options)
+        return real(data, solver=LevenbergMarquardt(iterations=1), closed_loop=(), **options)
 
     monkeypatch.setattr(recording, "fit_system", fit_system)
     return seen
@@ -41,7 +41,7 @@ def test_sunspots_leave_a_table_scores_and_a_figure(tmp_path, quick):
         and ds.time[-1] == 77
         and labels.config(ds)["samples"] == 309
     )
-    assert (ds.learned.sel(learner="bias") == 10).all() and np.isnan(ds.learned.sel(learner="nvar", seed=1))
+    assert (ds.learned.sel(learner="bias") == 20).all() and np.isnan(ds.learned.sel(learner="nvar", seed=1))
     table = (tmp_path / "recording.md").read_text()
     assert "| bias " in table and "biases only" in table and "python benchmarks/recording.py" in table
     assert (tmp_path / "traces.png").stat().st_size > 10_000

@@ -16,7 +16,7 @@ def rotation(angle, size):
 
 @pytest.fixture(scope="module")
 def fit():
-    return fit_system("cosine", units=20, samples=200, jitter=0.0, progress=False)
+    return fit_system("cosine", units=20, samples=200, recipe=Recipe.lazy(), closed_loop=(), progress=False)
 
 
 @pytest.fixture(scope="module")

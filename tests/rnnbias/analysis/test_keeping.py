@@ -38,7 +38,7 @@ def network_of_one():
 
 
 def learned():
-    fit = fit_system("cosine", units=20, samples=200, jitter=0.0, progress=False)
+    fit = fit_system("cosine", units=20, samples=200, progress=False)
     return analysis.before_after(fit, systems.get("cosine").simulate(duration=2.0), points=3)
 
 

@@ -200,7 +200,7 @@ def test_it_takes_few_lines():
 def test_it_is_learned_by_biases_alone(smoothing):
     assert smoothing.learned == 40 and smoothing.network.learn == ("bias",)
     assert float(smoothing.score().nrmse) < 0.01
-    assert repr(smoothing).startswith("<SmoothingFit of 'running mean over 3 steps': 40 units, 20 learned numbers")
+    assert repr(smoothing).startswith("<SmoothingFit of 'running mean over 3 steps': 40 units, 40 learned numbers")
 
 
 def test_it_is_saved_and_loaded(smoothing, tmp_path):
@@ -224,6 +224,6 @@ def test_it_is_compared():
     found = problems.compare(
         seventh.Smoothing(tau=4.0), learned=20, learners=("bias", "readout"), seeds=1, measure="nrmse", progress=False
     )
-    assert found.learned.values.tolist() == [20, 20] and found.units.values.tolist() == [40, 20]
+    assert found.learned.values.tolist() == [20, 20] and found.units.values.tolist() == [20, 20]
     assert found.nrmse.sizes == {"seed": 1, "learner": 2} and (found.nrmse < 0.02).all()
     assert config(found)["target"] == "running mean over 4 steps"
