@@ -7,7 +7,8 @@
 Every combination of PARTS (joined by +), solver and scales learns centre-out reaches, for K seeds of the frozen
 weights. DIR receives `reach.md` (the table), `reach.nc` (scores, and movements of the first learner's first seed) and
 figures of that one: hand paths, speed profiles, the terms of the loss. With --adapt every learner learns straight
-reaches first, and then the load, by biases alone: DIR receives `adapt.md`, `adapt.nc` and a figure for each learner.
+reaches first, and then the load, by biases alone, with a hand in a viscous medium, because a free mass flies off
+where a field is switched off: DIR receives `adapt.md`, `adapt.nc` and a figure for each learner.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ from tqdm.auto import tqdm
 
 from arguments import Parser, even_units
 from reaches import report
-from reaches.learners import GOAL, LOADS, NATURAL, Learner, Protocol, adam, adapted, affordable, learners, score
+from reaches.learners import (
+    GOAL,
+    LOADS,
+    NATURAL,
+    SCALES,
+    Learner,
+    Protocol,
+    adam,
+    adapted,
+    affordable,
+    learners,
+    score,
+)
 from rnnbias import LevenbergMarquardt, ReachFit
 from rnnbias.networks import trainable_parts
 from systems import checks, plants
@@ -31,7 +44,9 @@ from systems.tasks.reaching import SEES, CentreOut, Session
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     parser = Parser("reach", __doc__)
-    parser.add_argument("--plant", default="point", metavar="NAME", help=f"one of {', '.join(plants.PLANTS)} (point)")
+    parser.add_argument(
+        "--plant", metavar="NAME", help=f"one of {', '.join(plants.PLANTS)} (point, or point-viscous to adapt)"
+    )
     parser.add_argument("--units", type=int, default=400, metavar="N", help="units, even (400)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the frozen weights (1)")
     parser.add_argument("--targets", type=int, default=24, metavar="N", help="training targets (24)")
@@ -46,7 +61,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     )
     parser.add_argument(
         "--scales", nargs="+", default=["same"], metavar="WHICH",
-        help="of Adam's frozen weights: same as the second-order solver's, own (same)",
+        help="of the frozen weights: same as the defaults of Levenberg-Marquardt, lazy, own to Adam (same)",
     )  # fmt: skip
     parser.add_argument("--adapt", metavar="LOAD", help=f"adapt to a load: {', '.join(LOADS)}")
     args = parser.parse_args(argv)
@@ -58,13 +73,14 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         for solver in args.solver:
             checks.choice("--solver", solver, ("levenberg-marquardt", "adam"))
         for scales in args.scales:
-            checks.choice("--scales", scales, ("same", "own"))
+            checks.choice("--scales", scales, SCALES)
         if args.adapt is not None:
             checks.choice("--adapt", args.adapt, LOADS)
         checks.whole("--seeds", args.seeds, at_least=1)
         even_units(args.units)
         task = CentreOut(targets=args.targets, sees=args.sees)
-        protocol = Protocol(task, plants.get(args.plant), args.units, steps=20 if args.quick else 400)
+        plant = plants.get(args.plant or ("point-viscous" if args.adapt else "point"))
+        protocol = Protocol(task, plant, args.units, steps=20 if args.quick else 400)
         Session(task, protocol.plant)
         args.learners = learners(args.learn, args.solver, args.scales)
         if not args.learners:

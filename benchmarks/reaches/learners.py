@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass, replace
 from math import ceil
@@ -9,25 +10,47 @@ from math import ceil
 import numpy as np
 import torch
 
-from rnnbias import Adam, ReachFit, fit_reach
+import columns
+from rnnbias import Adam, ReachFit, Recipe, fit_reach
 from rnnbias.metrics.reaching import kinematics
+from rnnbias.networks import Network
+from rnnbias.objectives import Reaches
 from rnnbias.problems.reaching import FIRST_ORDER, SECOND_ORDER
 from rnnbias.solvers import Solver
 from systems.plants import Plant
 from systems.plants.loads import CurlField, Load, VisuomotorRotation
 from systems.tasks.losses import EFFORT, PATH, Loss
-from systems.tasks.reaching import CentreOut
+from systems.tasks.reaching import CentreOut, Session
 
 __all__ = [
-    "GOAL", "LOADS", "NATURAL", "SCORES", "Learner", "Protocol", "adam", "adapted", "affordable", "learners", "score",
+    "FLOOR", "GOAL", "LOADS", "NATURAL", "NOISE", "PROBES", "SCALES", "SCORES", "STEADY", "Learner", "Protocol", "adam",
+    "adapted", "affordable", "learners", "score",
 ]  # fmt: skip
 
 GOAL = 5e-3  # the training loss at which Williams et al. (2025) stop
 NATURAL = Loss() + PATH + 1e-3 * EFFORT  # what adaptation starts from and goes by: straight reaches
-LOADS: dict[str, Load] = {"curl": CurlField(15.0), "rotation": VisuomotorRotation(30.0)}
+LOADS: dict[str, Load] = {"curl": CurlField(5.0), "rotation": VisuomotorRotation(30.0)}
+FLOOR = 2e-3  # m: the error, beyond twice its own, at which the skill of reaching is halved
+NOISE = 1e-3  # on the biases, in units of the spread of those drawn, that reaching should bear
+PROBES = 72  # unseen targets by which robustness is measured
+_DRAWS = 10  # of that noise
+
+#: Scales of the frozen weights by name: recipe, and how the table calls them.
+SCALES = {
+    "same": (SECOND_ORDER, ""),
+    "lazy": (Recipe.lazy(gain=1.0, input_scale=0.3, readout_scale=1e5), ", lazy"),
+    "own": (FIRST_ORDER, ", its own scales"),
+}
 _RECORDS = 40  # of an Adam run
 _ENDLESS = 10**6  # records without progress that Adam may make: its budget ends it
 _TIMED = 5  # Adam steps from which the time of a step is taken
+
+#: How robust a network is that learned biases: units, name.
+STEADY = {
+    **columns.SCORES,
+    "float32": ("m", "mean end-point error on unseen targets with biases of single precision"),
+    "noisy_error": ("m", f"mean end-point error on unseen targets with noise of {NOISE:g} on the biases"),
+}
 
 #: What is measured of a fit: units, name.
 SCORES = {
@@ -42,6 +65,7 @@ SCORES = {
     "largest_error": ("m", "largest end-point error on unseen targets"),
     "peak_speed": ("m s-1", "mean peak speed on unseen targets"),
     "path_ratio": ("1", "mean path-length ratio on unseen targets"),
+    **STEADY,
 }
 
 
@@ -63,36 +87,36 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Learner:
-    """The parts that learn, the solver's name, and whether the frozen weights have the scales that suit Adam."""
+    """The parts that learn, the solver's name, and the scales of the frozen weights, a name in `SCALES`."""
 
     parts: tuple[str, ...]
     solver: str
-    first_order: bool = False
+    scales: str = "same"
 
     @property
     def name(self) -> str:
         """How the table calls it."""
-        return f"{' and '.join(self.parts)}, {self.solver}{', its own scales' if self.first_order else ''}"
+        return f"{' and '.join(self.parts)}, {self.solver}{SCALES[self.scales][1]}"
 
     def fit(self, protocol: Protocol, seed: int, solver: Solver, *, progress: bool, **more: object) -> ReachFit:
         """Learn the protocol's task."""
         return fit_reach(
             protocol.task, plant=protocol.plant, units=protocol.units, learn=self.parts, solver=solver, seed=seed,
-            recipe=FIRST_ORDER if self.first_order else SECOND_ORDER,
+            recipe=SCALES[self.scales][0],
             patience=_ENDLESS if isinstance(solver, Adam) else 3, progress=progress, **more,
         )  # fmt: skip
 
 
 def learners(learn: list[str], solvers: list[str], scales: list[str]) -> list[Learner]:
-    """Every learner that the options name; second-order solvers do not learn weights and have one set of scales."""
+    """Every learner that the options name; second-order solvers learn no weights, and not on the scales of Adam."""
     found = []
     for parts in learn:
         names = tuple(parts.split("+"))
         for solver in solvers:
             if solver == "adam":
-                found += [Learner(names, solver, scale == "own") for scale in scales]
+                found += [Learner(names, solver, scale) for scale in scales]
             elif "weights" not in names:
-                found.append(Learner(names, solver))
+                found += [Learner(names, solver, scale) for scale in scales if scale != "own"]
     return sorted(found, key=lambda learner: learner.solver == "adam")
 
 
@@ -127,7 +151,30 @@ def score(fit: ReachFit, protocol: Protocol) -> dict[str, float]:
         "largest_error": float(unseen.endpoint_error.max()),
         "peak_speed": float(unseen.peak_speed.mean()),
         "path_ratio": float(unseen.path_ratio.mean()),
+        **steadiness(fit),
     }
+
+
+@torch.no_grad()
+def steadiness(fit: ReachFit) -> dict[str, float]:
+    """The numbers of `STEADY`; NaN where more than biases learned."""
+    session = Session(fit.task, fit.plant, fit.task.unseen(PROBES), like=fit.network.start)
+    unseen = Reaches(session, fit.loss)
+
+    def skill(network: Network) -> float:
+        return 1 / (FLOOR + unseen.endpoint_error(network))
+
+    found = columns.steadiness(fit.network, skill)
+    if not found:
+        return dict.fromkeys(STEADY, np.nan)
+    found["float32"] = 1 / found["float32"] - FLOOR
+    noisy, rng = copy.deepcopy(fit.network), torch.Generator().manual_seed(0)
+    size = NOISE * fit.network.start.std(correction=0)
+    errors = []
+    for _ in range(_DRAWS):
+        noisy.bias.copy_(fit.network.bias + size * torch.randn(noisy.bias.shape, generator=rng).to(noisy.bias))
+        errors.append(unseen.endpoint_error(noisy))
+    return {**found, "noisy_error": float(np.mean(errors))}
 
 
 def adapted(before: ReachFit, load: Load, solver: Solver, *, progress: bool) -> tuple[ReachFit, dict[str, float]]:
@@ -151,6 +198,7 @@ def adapted(before: ReachFit, load: Load, solver: Solver, *, progress: bool) -> 
     with torch.no_grad():
         start = before.network.biases
         found["bias_change"] = float((after.network.biases - start).square().mean().sqrt())
+    found |= steadiness(after)
     found["iterations"] = float(after.history.iteration[-1])
     found["seconds"] = float(after.history.seconds[-1])
     return after, found

@@ -11,8 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
+import columns
 from arguments import machine, save, scores
-from reaches.learners import GOAL, SCORES, Protocol
+from reaches.learners import FLOOR, GOAL, NOISE, PROBES, SCORES, STEADY, Protocol
 from rnnbias import ReachFit, plot
 from rnnbias.evaluation import gather
 from rnnbias.storage import write_netcdf
@@ -26,6 +27,7 @@ Rows = Mapping[tuple[str, int], dict[str, float]]
 _NEW = "#D55E00"
 _FIGURED = 24  # unseen targets in a figure
 _DRAWN = 8  # targets in a figure of an adaptation
+_STEADY_HEADER = ["moved", "float32 (mm)", "bias noise", "rate noise", "noisy (mm)"]
 
 
 def head(title: str, command: str, protocol: Protocol) -> list[str]:
@@ -67,14 +69,15 @@ def publish_adaptation(
         "when it first moves at half its peak speed; left of the straight path positive. In brackets: the mean of the "
         "absolute values, whose fall, from the first reach under the load to the last, is in the columns `fall`.",
         "- Before: no load. Early, late: under the load, before and after adapting. After-effect: adapted, no load.",
-        "- Adapted by Levenberg-Marquardt. Moved: root-mean-square change of the biases. Means over seeds.",
+        "- Adapted by Levenberg-Marquardt. Change: root-mean-square change of the biases. Means over seeds.",
+        f"- {_steady()}",
         "",
         *_adaptation_table(rows),
         "",
     ]  # fmt: skip
     (out / "adapt.md").write_text("\n".join(lines))
     units = {"deviation": "m", "angle": "degree", "error": "m", "seconds": "s"}
-    about = {key: (units.get(key.split("_")[0], "1"), key) for key in next(iter(rows.values()))}
+    about = {key: STEADY.get(key, (units.get(key.split("_")[0], "1"), key)) for key in next(iter(rows.values()))}
     write_netcdf(_gathered(rows, about, "adaptation of reaches", protocol, command), out / "adapt.nc")
     for k, (before, after) in enumerate(fits.values()):
         _draw_adaptation(out / f"adaptation{k + 1 if len(fits) > 1 else ''}.png", list(fits)[k], before, after)
@@ -100,14 +103,38 @@ def _explained(protocol: Protocol, command: str, ds: xr.Dataset) -> list[str]:
         f"of all iterations. Adam: rate 3e-3, all targets at every step, ends at {GOAL:g} or after {protocol.budget:g} "
         "times the wall time that the second-order solver took to it on the same seed.",
         f"- Unseen: {protocol.unseen} targets between the trained ones, on the same circle.",
+        f"- {_steady()}",
         "- Frozen weights have the same SHA-256 before and after every fit, or the fit would have failed.",
     ]  # fmt: skip
+
+
+def _steady() -> str:
+    skill = (
+        f"1 / ({1e3 * FLOOR:g} mm + mean end-point error on {PROBES} unseen targets): it is halved where the error is "
+        f"{1e3 * FLOOR:g} mm more than twice what it was"
+    )
+    return (
+        f"{columns.note(skill)} *float32* and *noisy*, with bias noise of {NOISE:g}, are that error in mm, the latter "
+        "as a mean over ten draws."
+    )
+
+
+def _steady_cells(row: xr.Dataset) -> list[str]:
+    """What stands under `_STEADY_HEADER`."""
+    forms = {
+        "moved": "{:.2g}",
+        "float32": "{:.3f}",
+        "bias_noise": "{:.0e}",
+        "rate_noise": "{:.0e}",
+        "noisy_error": "{:.2f}",
+    }
+    return [_spread((1e3 if STEADY[name][0] == "m" else 1) * row[name], form) for name, form in forms.items()]
 
 
 def _table(ds: xr.Dataset) -> list[str]:
     header = [
         "learner", "reached", "learned", "iterations", "seconds", "fit (s)", "steps", "loss", "unseen loss",
-        "unseen / trained", "error (mm)", "largest (mm)", "peak (m/s)", "path ratio",
+        "unseen / trained", "error (mm)", "largest (mm)", "peak (m/s)", "path ratio", *_STEADY_HEADER,
     ]  # fmt: skip
     cells = []
     for name in ds.learner.values:
@@ -121,7 +148,7 @@ def _table(ds: xr.Dataset) -> list[str]:
         }  # fmt: skip
         row = row.assign(ratio=ratio, error=1e3 * row.error, largest_error=1e3 * row.largest_error)
         first = [str(name), f"{there} of {row.sizes['seed']}", number(row.learned[0], "{:,.0f}")]
-        cells.append([*first, *(_spread(row[key], form) for key, form in forms.items())])
+        cells.append([*first, *(_spread(row[key], form) for key, form in forms.items()), *_steady_cells(row)])
     return aligned(header, cells)
 
 
@@ -129,18 +156,21 @@ def _adaptation_table(rows: Rows) -> list[str]:
     header = ["learner before the load", "seeds"]
     moments = ("before", "early", "late", "after_effect")
     header += [f"deviation (mm) {m.replace('_', '-')}" for m in moments] + ["fall"]
-    header += [f"angle (deg) {m.replace('_', '-')}" for m in moments] + ["fall", "error late (mm)", "moved", "seconds"]
+    header += [f"angle (deg) {m.replace('_', '-')}" for m in moments] + ["fall", "error late (mm)", "change"]
+    header += [*_STEADY_HEADER, "seconds"]
     cells = []
     for name in dict.fromkeys(name for name, _ in rows):
         mine = [row for (other, _), row in rows.items() if other == name]
         mean = {key: float(np.mean([row[key] for row in mine])) for key in mine[0]}
+        steady = xr.Dataset({key: ("seed", [row[key] for row in mine]) for key in STEADY})
         cell = [name, str(len(mine))]
         for what, scale in (("deviation", 1e3), ("angle", 1.0)):
             for m in moments:
                 cell.append(f"{scale * mean[f'{what}_{m}']:.1f} ({scale * mean[f'{what}_size_{m}']:.1f})")
             falls = [1 - row[f"{what}_size_late"] / row[f"{what}_size_early"] for row in mine]
             cell.append(f"{100 * min(falls):.1f} %" if len(falls) == 1 else f"{100 * min(falls):.1f} % or more")
-        cells.append([*cell, f"{1e3 * mean['error_late']:.2f}", f"{mean['bias_change']:.1e}", f"{mean['seconds']:.1f}"])
+        cell += [f"{1e3 * mean['error_late']:.2f}", f"{mean['bias_change']:.1e}"]
+        cells.append([*cell, *_steady_cells(steady), f"{mean['seconds']:.1f}"])
     return aligned(header, cells)
 
 

@@ -55,9 +55,9 @@ class Recipe:
     - `b`: sd `bias_scale`.
 
     Laws: "gaussian"; "uniform" on [-R, R] with R = sqrt(3) sd; "spherical", rows of B and columns of C of equal
-    length and random direction, so that no unit is bent more than the others (W and b stay Gaussian); "ternary", a tenth
-    of the entries +-s with signs that alternate along a row, so that each row is balanced; "dale", Gaussian magnitudes
-    with four excitatory columns of W to one inhibitory, balanced in the mean (B and C stay Gaussian).
+    length and random direction, so that no unit is bent more than the others (W and b stay Gaussian); "ternary", a
+    tenth of the entries +-s with signs that alternate along a row, so that each row is balanced; "dale", Gaussian
+    magnitudes with four excitatory columns of W to one inhibitory, balanced in the mean (B and C stay Gaussian).
 
     Wirings: "independent" draws every unit by itself. "push-pull" makes units 2k and 2k + 1 a pair with the
     same rows of W and B, the same starting bias and opposite columns of C; one learned number moves the two

@@ -12,7 +12,7 @@ Every plant is driven by two commands through first-order actuators and has a ha
 counted from the plant's `home`. Tensors are (..., state): leading dimensions are batches.
 
 >>> list(available())
-['point', 'point-reference', 'arm', 'arm-todorov', 'arm-motornet', 'arm-26']
+['point', 'point-viscous', 'point-reference', 'arm', 'arm-todorov', 'arm-motornet', 'arm-26']
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ _NO_FRICTION = ((0.0, 0.0), (0.0, 0.0))
 #: Plants by name; the parameter sets other than the defaults are those of published code.
 PLANTS: dict[str, Plant] = {
     "point": PointMass(),
+    "point-viscous": PointMass(damping=10.0),
     "point-reference": PointMass(update="reference"),
     "arm": TwoLinkArm(),
     "arm-todorov": TwoLinkArm(masses=(1.4, 1.1), friction=((0.5, 0.1), (0.1, 0.5))),
@@ -76,6 +77,7 @@ PLANTS: dict[str, Plant] = {
 }  # fmt: skip
 
 _ABOUT = {
+    "point-viscous": "The point mass in a medium of 10 N s/m, which calms a hand that a controller let go",
     "point-reference": "The point mass, stepped as in apayeur/pytorch-bmi-model",
     "arm-todorov": "The arm with the parameters of Todorov's published code",
     "arm-motornet": "The arm with the parameters of MotorNet's TwoDofArm",
@@ -106,7 +108,7 @@ def get(plant: str | Plant, **parameters: object) -> Plant:
     2.0
     >>> get("arn")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: plant must be one of 'point', 'point-reference', 'arm', ... got 'arn'; did you mean 'arm'?
+    ValueError: plant must be one of 'point', 'point-viscous', ... got 'arn'; did you mean 'arm'?
     """
     if not isinstance(plant, Plant):
         plant = PLANTS[checks.choice("plant", plant, PLANTS)]
