@@ -129,7 +129,8 @@ class Shooting(Objective[RNN]):
             runs, by_start = self._tangents(network)
             error = ((runs - self.observed) / self.noise).flatten(1)
             tangents = (by_start / self.noise[:, None]).flatten(1, 2)
-            step = -torch.linalg.lstsq(tangents, error[..., None]).solution[..., 0]
+            basis, triangle = torch.linalg.qr(tangents)
+            step = -torch.linalg.solve_triangular(triangle, basis.mT @ error[..., None], upper=True)[..., 0]
             best, size = self.starts, error.square().sum(1)
             for k in range(_HALVINGS):
                 tried = self.starts + 0.3**k * step
