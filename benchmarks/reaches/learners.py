@@ -167,13 +167,14 @@ def steadiness(fit: ReachFit) -> dict[str, float]:
     found = columns.steadiness(fit.network, skill)
     if not found:
         return dict.fromkeys(STEADY, np.nan)
-    found["float32"] = 1 / found["float32"] - FLOOR
-    noisy, rng = copy.deepcopy(fit.network), torch.Generator().manual_seed(0)
+    changed, rng = copy.deepcopy(fit.network), torch.Generator().manual_seed(0)
+    changed.bias.copy_(fit.network.bias.float())
+    found["float32"] = unseen.endpoint_error(changed)
     size = NOISE * fit.network.start.std(correction=0)
     errors = []
     for _ in range(_DRAWS):
-        noisy.bias.copy_(fit.network.bias + size * torch.randn(noisy.bias.shape, generator=rng).to(noisy.bias))
-        errors.append(unseen.endpoint_error(noisy))
+        changed.bias.copy_(fit.network.bias + size * torch.randn(changed.bias.shape, generator=rng).to(size))
+        errors.append(unseen.endpoint_error(changed))
     return {**found, "noisy_error": float(np.mean(errors))}
 
 

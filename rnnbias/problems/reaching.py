@@ -29,7 +29,7 @@ from systems.tasks.reaching import TASKS
 __all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "ReachingProblem", "fit_reach"]
 
 #: The frozen weights by which Levenberg-Marquardt and by which Adam learns best to reach; see `ReachingProblem`.
-SECOND_ORDER = Recipe.shaping(gain=1.5, readout_scale=3.0)
+SECOND_ORDER = Recipe.shaping(wiring="twins", gain=1.5, readout_scale=3.0)
 FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=0.3)
 _TAU = 0.2  # s
 _LEARNING_CURVE = {
