@@ -50,7 +50,7 @@ _LEAK = {"alpha": -0.7, "beta": 0.3}
 #: Free runs that are learned from where none are named, those of networks that remember, and the noise (in standard
 #: deviations) under which data count as clean, so that single steps say everything.
 _LENGTHS, _LENGTHS_REMEMBERING, _CLEAN = (5, 10, 20, 40, 80, 160), (5, 10, 20, 40), 1e-4
-_ITERATIONS, _PATIENCE = 100, 10  # of second-order learning of biases
+_ITERATIONS, _PATIENCE = 200, 10  # of second-order learning of biases
 _BETTER, _BETTER_LAST = 0.99, 0.999  # factors by which `_PATIENCE` iterations in closed loop must lower the loss
 _FILTER = 40  # samples from which the start of a forecast is estimated
 _PROBES, _HIDDEN = 200, 0.7  # units of the networks that tell whether states are hidden, and the ratio that does
@@ -97,7 +97,7 @@ def fit_system(
     units : int
         Network size; as many biases learn, but under push-pull wiring half as many.
     solver : Solver or str, optional
-        A solver, or "levenberg-marquardt", "adam" or "ridge". Default: `LevenbergMarquardt(iterations=100)` for biases,
+        A solver, or "levenberg-marquardt", "adam" or "ridge". Default: `LevenbergMarquardt(iterations=200)` for biases,
         `Ridge` for the readout, `Adam` for anything else.
     seed : int
         Of the weights (it replaces the recipe's), the simulated data and the solver's noise.
