@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rnnbias import analysis
+from rnnbias import Fit, analysis
 from rnnbias.networks import Network
 from tables import number
 
@@ -23,12 +23,12 @@ SCORES = {
 
 
 def steadiness(
-    network: Network, skill: Callable[[Network], float], noises: Sequence[float] | np.ndarray = NOISES
+    learned: Fit | Network, skill: object = None, noises: Sequence[float] | np.ndarray = NOISES
 ) -> dict[str, float]:
-    """The numbers of `SCORES`, or none where more than biases learned; for `skill` see `analysis.robustness`."""
-    if network.learn != ("bias",):
+    """The numbers of `SCORES`, or none where more than biases learned; arguments as in `analysis.robustness`."""
+    if (learned.network if isinstance(learned, Fit) else learned).learn != ("bias",):
         return {}
-    found = analysis.robustness(network, skill, noises=noises, draws=1, progress=False)
+    found = analysis.robustness(learned, skill, noises=noises, draws=1, progress=False)
     names = ("moved_relative", "skill_float32", "bias_noise", "rate_noise")
     return {score: float(found[name]) for score, name in zip(SCORES, names, strict=True)}
 

@@ -117,13 +117,8 @@ def score(fit: AutonomousFit, seconds: float) -> dict[str, float]:
     }
     row = {"r_squared": float(found.r_squared[0]), "late_r_squared": float(found.late_r_squared[0]), **errors}
     good = row["r_squared"] > _GOOD["r_squared"] and all(errors[name] < _GOOD[name] for name in errors)
-    steady = columns.steadiness(fit.network, lambda network: _kept(replace(fit, network=network)))
+    steady = columns.steadiness(fit)
     return {**row, "passed": float(good), "learned": float(fit.learned), "seconds": seconds, **steady}
-
-
-def _kept(fit: AutonomousFit) -> float:
-    """R² over the periods learned, 0 where it is negative."""
-    return max(float(fit.score(periods=5).r_squared[0]), 0.0)
 
 
 def reach(units: int, gain: float, period: float, seed: int) -> float:

@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,7 +33,6 @@ from systems.tasks import cognitive
 _HELD_OUT = 16  # trials that early stopping watches
 _HOLD = 1000
 _CLOSE = 0.5  # a memory is held while every output is within this distance of its bit
-_FEW = 30  # trials of the columns of robustness
 _SHOWN = 150  # states from which fixed points are sought
 
 _SCORES = {
@@ -106,12 +104,7 @@ def table(found: xr.Dataset, command: str) -> str:
                 f"{float(one.correct):.0%} | {memory} | {' | '.join(columns.words(one, '{:.4f}'))} | "
                 f"{float(one.seconds):.0f} |"
             )
-    return "\n".join([*lines, "", columns.note(f"R² over {_FEW} fresh trials")]) + "\n"
-
-
-def _kept(fit: TaskFit) -> float:
-    """R² over a few fresh trials, 0 where it is negative."""
-    return max(float(fit.score(_FEW).r_squared), 0.0)
+    return "\n".join([*lines, "", columns.note("R² over 30 fresh trials")]) + "\n"
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -159,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "learned": fit.learned,
             "loss": float(fit.history.loss.min()),
             "seconds": seconds,
-            **columns.steadiness(fit.network, lambda network, fit=fit: _kept(replace(fit, network=network))),
+            **columns.steadiness(fit),
         }
         if name == "flip_flop":
             more, run, points = memory(fit)

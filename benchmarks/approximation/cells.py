@@ -16,7 +16,6 @@ import columns
 from arguments import scores
 from rnnbias import LevenbergMarquardt, Recipe, fit_function, theory
 from rnnbias.evaluation import gather
-from rnnbias.networks import Network
 from rnnbias.problems import LEARNERS, FunctionFit, Regression
 from rnnbias.problems.comparison import matched
 from systems import functions
@@ -122,10 +121,7 @@ def _fitted(cell: Cell, **options: Any) -> dict[str, float]:
     fit = fit_function(cell.target, samples=_samples(cell.count), seed=cell.seed, progress=False, **options)
     seconds, test = time.perf_counter() - began, _test(cell)
 
-    def skill(network: Network) -> float:
-        return 1 / float(replace(fit, network=network).score(test).nrmse)
-
-    steady = columns.steadiness(fit.network, skill)
+    steady = columns.steadiness(fit, test)
     if steady:
         steady["float32"] = 1 / steady["float32"]
     return {

@@ -68,7 +68,7 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         variables["accuracy"] = Labelled((), float(found.accuracy), "1", "accuracy on test images")
         variables["loss"] = Labelled((), float(found.loss), "1", "cross-entropy on test images")
         few = data.first(None, min(FEW, len(data.test)))
-        steady = columns.steadiness(fit.network, lambda network: _above_chance(replace(fit, network=network), few))
+        steady = columns.steadiness(fit, few)
         variables |= {name: Labelled((), value, *columns.SCORES[name]) for name, value in steady.items()}
     if plan.unitwise:
         variables |= _units(fit, data)
@@ -79,12 +79,6 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         recipe=json.dumps(fit.network.recipe.to_dict()), drives=fit.settings["drives"],
         chance=float(share.max()), images=f"{fit.settings['images']} to {len(data.test)}",
     )  # fmt: skip
-
-
-def _above_chance(fit: ClassFit, data: Images) -> float:
-    """Accuracy on test images, scaled so that the commonest class alone earns 0, or below."""
-    chance = np.unique(data.test_labels, return_counts=True)[1].max() / len(data.test)
-    return float((fit.score(data).accuracy - chance) / (1 - chance))
 
 
 def _units(fit: ClassFit, data: Images) -> dict[str, Labelled]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,14 +20,27 @@ from rnnbias.networks import RNN, Network, Trace
 from systems import checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["linearised", "robustness"]
+__all__ = ["Skilled", "linearised", "robustness"]
 
 _NOISES = tuple(10.0**k for k in range(-12, 1))
 
 
+@runtime_checkable
+class Skilled(Protocol):
+    """A `Fit` that can say how good it is by one number; `data` are what it is tested on, where it needs any."""
+
+    network: Any
+
+    def skill(self, *data: Any) -> float:
+        """Larger where the network is better, and 0 where it is of no use."""
+
+    def stimuli(self, *data: Any) -> Tensor:
+        """What the network is given, as it takes it."""
+
+
 def robustness(
-    network: Network,
-    skill: Callable[[Network], float],
+    learned: Network | Skilled,
+    skill: Any = None,
     *,
     noises: ArrayLike = _NOISES,
     draws: int = 3,
@@ -36,11 +51,12 @@ def robustness(
 
     Parameters
     ----------
-    network : Network
-        One that learned biases, such as `fit.network`; it stays as it is.
-    skill : callable
-        What is evaluated: network -> a number, larger where the network is better and 0 where it is of no use, such as
-        the valid time of its forecasts.
+    learned : Fit or Network
+        What learned biases; it stays as it is.
+    skill : optional
+        Of a fit, what its own `skill` takes: test data for a system or images; nothing for a function with a name,
+        and for what reaches, oscillates or answers. Of a network, a callable, network -> a number, larger where the
+        network is better and 0 where it is of no use.
     noises : array
         Standard deviations of Gaussian noise to try, ascending: on the biases in units of the spread of those that were
         drawn, on the rates at every step in units of 1.
@@ -61,26 +77,31 @@ def robustness(
 
     Examples
     --------
-    >>> network = RNN(6, 1, 1)
-    >>> _ = torch.nn.init.ones_(network.bias)
-    >>> found = robustness(network, lambda net: float(net.biases.mean() > -9), noises=[0.1], progress=False)
-    >>> found.moved.item(), found.skill_float32.item()
-    (1.0, 1.0)
+    >>> from rnnbias import fit_function
+    >>> fit = fit_function("runge", units=40, samples=200, progress=False)
+    >>> found = robustness(fit, noises=[1e-3, 1.0], progress=False)
+    >>> bool(found.moved_relative > 0.05), bool(found.skill_float32 > 0.9 * found.skill), found.bias_noise.item()
+    (True, True, 1.0)
+
+    >>> found = robustness(fit.network, lambda net: float(net.biases.mean() > -9), noises=[0.1], progress=False)
+    >>> found.skill.item()
+    1.0
     """
+    network, measure = _network(learned), _measure(learned, skill)
     levels = checks.array("noises", noises, ndim=1)
     if not len(levels) or levels[0] <= 0 or (np.diff(levels) <= 0).any():
         raise ValueError(f"noises must be positive and ascending, got {noises!r}")
     draws, seed = checks.whole("draws", draws, at_least=1), checks.seed("seed", seed)
     spread = float(network.start.std(correction=0)) or 1.0
     work = copy.deepcopy(network)
-    usual = evaluated(skill, work)
+    usual = evaluated(measure, work)
     rng = torch.Generator().manual_seed(seed)
 
     def shifted(bias: Tensor) -> float:
         with torch.no_grad():
             before = work.bias.detach().clone()
             work.bias.copy_(bias)
-            found = evaluated(skill, work)
+            found = evaluated(measure, work)
             work.bias.copy_(before)
         return found
 
@@ -91,7 +112,7 @@ def robustness(
             draw = torch.randn(network.bias.shape, generator=rng, dtype=torch.float64).to(network.bias)
             by_bias[k, j] = shifted(network.bias.detach() + levels[k] * spread * draw)
             with noisy_rates(work, levels[k], rng):
-                by_rate[k, j] = evaluated(skill, work)
+                by_rate[k, j] = evaluated(measure, work)
     moved = float((network.biases - network.wiring.spread(network.start)).detach().square().mean().sqrt())
     noise = Labelled("noise", levels, "1", "standard deviation of the noise")
     return dataset(
@@ -131,7 +152,7 @@ def noisy_rates(network: Network, size: float, rng: torch.Generator) -> Iterator
         del network.activate
 
 
-def linearised(network: Network, inputs: ArrayLike | Tensor) -> xr.Dataset:
+def linearised(learned: Network | Skilled, inputs: Any = None) -> xr.Dataset:
     """Measure whether learned biases do more than a linear regression on the slopes of the untaught network would.
 
         y_lin = y(b_0) + dy/db (b_0) (b - b_0),      nonlinearity = rms(y - y_lin) / rms(y - y(b_0))
@@ -141,10 +162,11 @@ def linearised(network: Network, inputs: ArrayLike | Tensor) -> xr.Dataset:
 
     Parameters
     ----------
-    network : Network
-        One that learned biases, such as `fit.network`.
-    inputs : array
-        As the network sees them: (trial, time, input) for an `RNN`, (sample, input) for an `FNN`.
+    learned : Fit or Network
+        What learned biases.
+    inputs : optional
+        Of a fit, what its `stimuli` takes: test data, as in `robustness`. Of a network, an array of what it is given:
+        (trial, time, input) for an `RNN`, (sample, input) for an `FNN`.
 
     Returns
     -------
@@ -158,7 +180,14 @@ def linearised(network: Network, inputs: ArrayLike | Tensor) -> xr.Dataset:
     >>> _ = torch.nn.init.constant_(network.bias, 1e-9)
     >>> bool(linearised(network, np.ones((5, 1))).nonlinearity[0] < 1e-6)
     True
+
+    >>> from rnnbias import fit_function
+    >>> bool(linearised(fit_function("runge", units=40, samples=200, progress=False)).nonlinearity[0] > 0.05)
+    True
     """
+    network = _network(learned)
+    if not isinstance(learned, Network):
+        inputs = learned.stimuli(*_given(inputs))
     plain = inputs.detach().cpu() if isinstance(inputs, Tensor) else inputs
     ndim = 3 if isinstance(network, RNN) else 2
     given = torch.as_tensor(checks.array("inputs", plain, ndim=ndim)).to(network.start)
@@ -171,10 +200,10 @@ def linearised(network: Network, inputs: ArrayLike | Tensor) -> xr.Dataset:
         return network.read(found.rate) if isinstance(found, Trace) else found
 
     with torch.no_grad():
-        learned = outputs(shift)
+        end = outputs(shift)
     start, tangent = torch.autograd.functional.jvp(outputs, torch.zeros_like(shift), shift)
     axes = tuple(range(given.ndim - 1))
-    bent, whole = (x.square().mean(axes).sqrt() for x in (learned - start - tangent, learned - start))
+    bent, whole = (x.square().mean(axes).sqrt() for x in (end - start - tangent, end - start))
     share = (bent / whole).detach().cpu().numpy()
     return dataset(
         {
@@ -185,6 +214,30 @@ def linearised(network: Network, inputs: ArrayLike | Tensor) -> xr.Dataset:
         title="whether biases shape anything",
         config={"network": network.to_dict()},
     )
+
+
+def _network(learned: Network | Skilled) -> Network:
+    """The network that learned."""
+    if isinstance(learned, Network):
+        return learned
+    if isinstance(learned, Skilled):
+        return learned.network
+    raise TypeError(
+        f"learned must be a Network, or a fit with the methods `skill` and `stimuli`, got {type(learned).__name__}"
+    )
+
+
+def _measure(learned: Network | Skilled, skill: Any) -> Callable[[Network], float]:
+    """What tells how good a network is."""
+    if isinstance(learned, Network):
+        if not callable(skill):
+            raise TypeError(f"skill must be a function of the network, got {skill!r}")
+        return skill
+    return lambda network: replace(learned, network=network).skill(*_given(skill))  # type: ignore[type-var]
+
+
+def _given(data: Any) -> tuple[Any, ...]:
+    return () if data is None else (data,)
 
 
 def _halving(levels: np.ndarray, skill: np.ndarray, usual: float) -> float:

@@ -28,6 +28,7 @@ from systems.labels import Labelled, dataset
 __all__ = ["Autonomous", "AutonomousFit", "fit_autonomous"]
 
 _KICK = 0.5  # standard deviation of the rates of a kicked start
+_FEW = 5  # periods by which skill is told
 _HELD_OUT = 1  # child seed of the kicks held out
 
 
@@ -350,6 +351,14 @@ class AutonomousFit(Fit):
             attrs = {"units": "1", "long_name": f"coefficient of determination, {text}"}
             found[name] = ("trial", values, attrs)
         return found.assign_attrs(title=f"score of {self!r}", learned=self.network.learned)
+
+    def skill(self) -> float:
+        """R² over the periods that were learned, 0 where it is negative."""
+        return max(float(self.score(periods=_FEW).r_squared[0]), 0.0)
+
+    def stimuli(self) -> Tensor:
+        """What the network is given: nothing, for as long as it settles and is learned from, (1, time, 0)."""
+        return self.network.start.new_empty(1, self._settle + self._window, 0)
 
     def free_map(self) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """The map that `run` iterates, for dynamical analysis, and its state (1, unit) once settled."""

@@ -287,6 +287,16 @@ class ClassFit(Fit):
             config=self.configuration(),
         ).assign_attrs(learned=self.network.learned)
 
+    def skill(self, data: Images) -> float:
+        """Accuracy on the test images of `data`, scaled so that naming the commonest class alone earns 0, or less."""
+        confusion = self.score(data).confusion.values
+        chance = confusion.sum(1).max() / confusion.sum()
+        return float((confusion.trace() / confusion.sum() - chance) / (1 - chance))
+
+    def stimuli(self, data: Images) -> Tensor:
+        """What the network is given of the test images of `data`, (image, input)."""
+        return network_inputs(data.test, self.scale, self.network.start)
+
     def rates(self, pictures: ArrayLike) -> Iterator[np.ndarray]:
         """Rates (image, unit) of all units for images (image, row, column), some images at a time."""
         for rate in self._given(pictures).rates(self.network):

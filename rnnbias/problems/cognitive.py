@@ -25,6 +25,7 @@ from systems.tasks import CognitiveTask, cognitive
 __all__ = ["CognitiveProblem", "TaskFit", "fit_task"]
 
 _GROWTH = 0.04  # per step, of the slowest direction that a placed start has, and from each to the next
+_FRESH, _FRESH_SEED = 30, 1000  # trials by which skill is told, and the seed of those that were not learned from
 _CLOSE = 0.5  # an answer is right within this distance of the target
 
 
@@ -237,7 +238,7 @@ class TaskFit(Fit):
         answers = dataset({"outputs": answer}, {}, title=f"answers of {self!r}", config=self.configuration())
         return trials.assign(outputs=answers.outputs).assign_attrs(answers.attrs)
 
-    def score(self, trials: int = 100, *, seed: int = 1000) -> xr.Dataset:
+    def score(self, trials: int = 100, *, seed: int = _FRESH_SEED) -> xr.Dataset:
         """Score fresh trials.
 
         Returns a Dataset with `error` (trial), the root-mean-square error of the answers that count, and `correct`
@@ -261,6 +262,14 @@ class TaskFit(Fit):
             title=f"score of {self!r}",
             config={**self.configuration(), "trials": trials, "trial_seed": seed},
         ).assign_attrs(learned=self.network.learned)
+
+    def skill(self) -> float:
+        """R² over 30 fresh trials, 0 where it is negative."""
+        return max(float(self.score(_FRESH).r_squared), 0.0)
+
+    def stimuli(self) -> Tensor:
+        """What the network is given in 30 fresh trials, (trial, time, input)."""
+        return torch.from_numpy(self.task.trials(_FRESH, seed=_FRESH_SEED)["inputs"].values).to(self.network.start)
 
     def free_map(self, trials: xr.Dataset) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         """The map r -> r' without input, for dynamical analysis, and the states (trial, unit) at the end of trials."""

@@ -52,6 +52,7 @@ _LEAK = {"alpha": -0.7, "beta": 0.3}
 _LENGTHS, _LENGTHS_REMEMBERING, _CLEAN = (5, 10, 20, 40, 80, 160), (5, 10, 20, 40), 1e-4
 _ITERATIONS, _PATIENCE = 200, 10  # of second-order learning of biases
 _BETTER, _BETTER_LAST = 0.99, 0.999  # factors by which `_PATIENCE` iterations in closed loop must lower the loss
+_TRIED = 25  # forecasts by which skill is told
 _FILTER = 40  # samples from which the start of a forecast is estimated
 _PROBES, _HIDDEN = 200, 0.7  # units of the networks that tell whether states are hidden, and the ratio that does
 
@@ -606,3 +607,11 @@ class SystemFit(Fit):
         """
         checks.whole("context", context, at_least=self.frame.horizon)
         return score_forecasts(self, test, windows=windows, context=context, steps=steps, threshold=threshold)
+
+    def skill(self, test: Data) -> float:
+        """The median valid time (threshold 0.4) of 25 forecasts of data that the network has not seen."""
+        return float(self.score(test, windows=_TRIED, threshold=[VALID]).valid_time.median())
+
+    def stimuli(self, test: Data) -> Tensor:
+        """What the network is given of data: standardised states, (trial, time, input)."""
+        return self.frame.states.transform(read_like(self.recording, test).values, self.network.start)

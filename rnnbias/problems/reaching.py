@@ -11,12 +11,13 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from rnnbias.fit import Fit
 from rnnbias.metrics import reaching as kinematics
 from rnnbias.networks import RNN, Recipe, trainable_parts
 from rnnbias.objectives import Reaches
-from rnnbias.objectives.reaching import move, movement_dataset
+from rnnbias.objectives.reaching import controller, move, movement_dataset
 from rnnbias.problems.base import Objectives, Problem, optimise, solve
 from rnnbias.solvers import Solver, find_solver
 from rnnbias.storage import checkpoint
@@ -32,6 +33,7 @@ __all__ = ["FIRST_ORDER", "SECOND_ORDER", "ReachFit", "ReachingProblem", "fit_re
 SECOND_ORDER = Recipe.shaping(wiring="twins", gain=1.5, readout_scale=3.0)
 FIRST_ORDER = Recipe(wiring="independent", gain=1.0, input_scale=1.0, readout_scale=0.3)
 _TAU = 0.2  # s
+_UNSEEN, _FLOOR = 36, 2e-3  # targets by which skill is told, and the error (m) that matters to it
 _LEARNING_CURVE = {
     "lateral_deviation": ("m", "mean lateral deviation under the load, left positive"),
     "initial_angle": ("degree", "mean initial angle under the load, left positive"),
@@ -266,6 +268,22 @@ class ReachFit(Fit):
         loss = Reaches(session, self.loss).loss(self.network)
         found["loss"] = ((), loss, {"units": "1", "long_name": "loss of all reaches"})
         return found.assign_attrs(title=f"score of {self!r}", learned=self.learned)
+
+    def skill(self) -> float:
+        """1 / (2 mm + mean end-point error) on 36 targets that it has not seen, in 1 / m."""
+        return float(1 / (_FLOOR + self.score(_UNSEEN).endpoint_error.mean()))
+
+    @torch.no_grad()
+    def stimuli(self) -> Tensor:
+        """What the network is given while it reaches for the targets of the task, (trial, time, input)."""
+        usual, given = controller(self.network), []
+
+        def control(inputs: Tensor, memory: Any) -> tuple[Tensor, Any]:
+            given.append(inputs)
+            return usual(inputs, memory)
+
+        self._session(None, None, None, None).run(control)
+        return torch.stack(given, 1)
 
     @torch.no_grad()
     def reach(

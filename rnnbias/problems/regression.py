@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from rnnbias.datasets import Samples, Standardiser, Target, functions
 from rnnbias.fit import Fit
@@ -294,13 +295,7 @@ class FunctionFit(Fit):
         values) and `largest_error` over `output`, `nrmse` (the root mean square of the relative errors), and the count
         of learned numbers in `attrs["learned"]`.
         """
-        own = callable(test) and not isinstance(test, Function)
-        data = functions.read(test, box=self.samples.box if own else None, samples=samples, seed=seed)
-        if (len(data.inputs), len(data.outputs)) != (self.network.inputs, self.network.outputs):
-            raise ValueError(
-                f"test must have {self.network.inputs} inputs and {self.network.outputs} outputs, got "
-                f"{len(data.inputs)} and {len(data.outputs)}"
-            )
+        data = self._read(test, samples, seed)
         error = self.evaluate(data.x) - data.y
         rmse, spread = np.sqrt((error**2).mean(0)), data.y.std(0)
         relative = rmse / np.where(spread > 0, spread, np.nan)
@@ -313,3 +308,22 @@ class FunctionFit(Fit):
         coords = {"output": Labelled("output", list(self.samples.outputs), "1", "output")}
         ds = dataset(found, coords, title=f"score of {self!r}", config=self.configuration())
         return ds.assign_attrs(learned=self.network.learned)
+
+    def skill(self, test: Target | None = None) -> float:
+        """1 / relative error, over all outputs, on samples as in `score`; default: of the function by this name."""
+        return 1 / float(self.score(self.name if test is None else test).nrmse)
+
+    def stimuli(self, test: Target | None = None) -> Tensor:
+        """What the network is given of 1,000 samples, as in `skill`; (sample, input)."""
+        return self.x.transform(self._read(self.name if test is None else test, 1000, 1).x, self.network.start)
+
+    def _read(self, test: Target, samples: int, seed: int) -> Samples:
+        """Samples of the learned kind."""
+        own = callable(test) and not isinstance(test, Function)
+        data = functions.read(test, box=self.samples.box if own else None, samples=samples, seed=seed)
+        if (len(data.inputs), len(data.outputs)) != (self.network.inputs, self.network.outputs):
+            raise ValueError(
+                f"test must have {self.network.inputs} inputs and {self.network.outputs} outputs, got "
+                f"{len(data.inputs)} and {len(data.outputs)}"
+            )
+        return data

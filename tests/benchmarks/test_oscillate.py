@@ -42,7 +42,7 @@ def test_what_robustness_looks_at_is_the_fit_over_the_periods_learned():
     fit = fit_autonomous(
         "van_der_pol", units=20, start="drawn", settle=0, solver=GaussNewton(iterations=1), progress=False
     )
-    assert oscillate._kept(fit) == max(float(fit.score().r_squared[0]), 0.0)
+    assert fit.skill() == max(float(fit.score().r_squared[0]), 0.0)
 
 
 def test_finished_fits_are_not_made_again(swept, monkeypatch):

@@ -1,9 +1,34 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
-from rnnbias import FNN, RNN, Recipe, analysis
+import systems
+from rnnbias import (
+    FNN,
+    RNN,
+    Adam,
+    LevenbergMarquardt,
+    Recipe,
+    analysis,
+    fit_autonomous,
+    fit_classes,
+    fit_function,
+    fit_reach,
+    fit_system,
+    fit_task,
+)
+from systems.images.base import Images
+from systems.tasks import CentreOut
+
+STEP = LevenbergMarquardt(iterations=1)
+IMAGES = Images(
+    "noise",
+    *(np.random.default_rng(0).integers(0, 256, (60, 3, 3), np.uint8), np.arange(60) % 2) * 2,
+    classes=("a", "b"),
+)
 
 
 def network(shift, **more):
@@ -89,3 +114,55 @@ def test_wrong_arguments_are_named(options, message):
         analysis.robustness(network(0.1), progress=False, **options)
     with pytest.raises(ValueError, match="inputs must have 2 columns"):
         analysis.linearised(network(0.1), np.ones((1, 2, 3)))
+
+
+def _system():
+    return fit_system("lorenz63", units=20, samples=300, closed_loop=(), solver=STEP, progress=False)
+
+
+FITS = {
+    "system": (_system, lambda: systems.get("lorenz63").simulate(duration=5.0, seed=7)),
+    "function": (lambda: fit_function("runge", units=20, samples=100, solver=STEP, progress=False), None),
+    "own function": (
+        lambda: fit_function(lambda x: x[:, 0] ** 2, box=[(-1, 1)], units=20, samples=100, solver=STEP, progress=False),
+        lambda: lambda x: x[:, 0] ** 2,
+    ),
+    "reach": (lambda: fit_reach(CentreOut(targets=4), units=20, solver=STEP, progress=False), None),
+    "autonomous": (lambda: fit_autonomous("van_der_pol", units=40, solver=STEP, progress=False), None),
+    "task": (lambda: fit_task("flip_flop", units=20, trials=8, start="drawn", solver=STEP, progress=False), None),
+    "classes": (
+        lambda: fit_classes(IMAGES, units=20, solver=Adam(iterations=2), progress=False),
+        lambda: IMAGES,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:a long free run")
+@pytest.mark.parametrize("kind", FITS)
+def test_a_fit_says_itself_what_it_is_tested_by(kind):
+    make, data = FITS[kind]
+    fit, data = make(), None if data is None else data()
+    found = analysis.robustness(fit, data, noises=[1e-3, 10.0], draws=1, progress=False)
+    given = () if data is None else (data,)
+    assert found.skill == pytest.approx(fit.skill(*given)) and np.isfinite(found.skill_float32)
+    by_hand = analysis.robustness(
+        fit.network, lambda net: replace(fit, network=net).skill(*given), noises=[1e-3, 10.0], draws=1, progress=False
+    )
+    xr.testing.assert_identical(found, by_hand)
+    lazy = analysis.linearised(fit, data)
+    assert lazy.sizes["output"] == fit.network.outputs and (lazy.nonlinearity >= 0).all()
+    assert fit.stimuli(*given).shape[-1] == fit.network.inputs
+
+
+def test_what_a_reaching_network_is_given_is_what_it_met():
+    fit = FITS["reach"][0]()
+    rate = fit.network(fit.stimuli()).rate.detach().numpy()
+    np.testing.assert_allclose(rate, fit.reach().hidden.values, atol=1e-12)
+
+
+@pytest.mark.parametrize("call", [analysis.robustness, analysis.linearised])
+def test_what_cannot_be_examined_is_refused(call):
+    with pytest.raises(TypeError, match=r"learned must be a Network, or a fit with the methods `skill` and `stimuli`"):
+        call(np.ones(3), None)
+    with pytest.raises(TypeError, match="skill must be a function of the network, got None"):
+        analysis.robustness(network(0.1))
