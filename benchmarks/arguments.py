@@ -69,8 +69,8 @@ def machine() -> str:
     return f"{cores} cores, torch {torch.__version__} with {torch.get_num_threads()} threads"
 
 
-def scores(values: Mapping[str, float], about: Mapping[str, tuple[str, str]]) -> xr.Dataset:
-    """The numbers of one row, with the units and the meaning that `about` gives them."""
+def scores(values: Mapping[str, float | str], about: Mapping[str, tuple[str, str]]) -> xr.Dataset:
+    """The numbers and words of one row, with the units and the meaning that `about` gives them."""
     attrs = {name: {"units": units, "long_name": words} for name, (units, words) in about.items()}
     return xr.Dataset({name: ((), value, attrs[name]) for name, value in values.items()})
 

@@ -47,6 +47,7 @@ _SCORES = {
     "learned": ("1", "learned numbers"),
     "seconds": ("s", "time to tune and learn"),
     **columns.SCORES,
+    "tuned": peers.TUNED,
 }
 
 
@@ -142,7 +143,7 @@ def row(key: Key, size: Size) -> xr.Dataset:
     data = noisy(train, key.noise, scale, seeds.TRAIN, key.seed).assign_attrs(lyapunov=exponent(size.system))
     began = time.perf_counter()
     model = LEARNERS[key.learner](data, size, key.seed)
-    found = {"seconds": time.perf_counter() - began, "learned": float(model.learned)}
+    found = {"seconds": time.perf_counter() - began, "learned": float(model.learned), "tuned": peers.chosen(model)}
     truth, steps = test.isel(time=slice(_CONTEXT, -1)), test.sizes["time"] - _CONTEXT - 1
 
     def valid(model: Forecaster, start: xr.DataArray, windows: int = size.windows) -> float:
@@ -190,11 +191,20 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"against the truth; *valid time* and *clean raw* after {_CONTEXT} true samples, *noisy start* after noisy "
         "ones. Biases that learned in closed loop begin a forecast at what they estimate behind the last samples, but "
         "for *clean raw*, where they begin at the very last.", "",
-        *_leaders(data), "", *aligned(header, table), "",
+        *_leaders(data), "", *aligned(header, table), "", *_tuned(data),
         columns.note(f"*clean raw* on {min(_FEW, size.windows)} windows"), "",
         "Polynomial regression and the echo-state network were tuned by free runs through the second half of the "
         "training trial; no choice was made on trials that are tested here.", "",
     ])  # fmt: skip
+
+
+def _tuned(data: xr.Dataset) -> Iterator[str]:
+    """What tuning chose."""
+    for learner in data.learner.values:
+        for noise in data.noise.values:
+            if text := peers.settings(data.tuned.sel(learner=learner, noise=noise)):
+                yield f"- Tuned, {learner} at {100 * noise:g} % noise: {text}."
+    yield ""
 
 
 def _leaders(data: xr.Dataset) -> Iterator[str]:

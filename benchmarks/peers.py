@@ -11,9 +11,12 @@ import xarray as xr
 
 from rnnbias import Recipe, Ridge, SystemFit, fit_system
 from rnnbias.datasets.recordings import read
-from rnnbias.evaluation import Polynomial, tuned
+from rnnbias.evaluation import Forecaster, Polynomial, tuned
 
-__all__ = ["echo_state", "polynomial"]
+__all__ = ["TUNED", "chosen", "echo_state", "polynomial", "settings"]
+
+#: A variable of every row: units and long name.
+TUNED = ("1", "settings that tuning chose")
 
 _HOLDOUT = 0.5  # of the training data: on less, the best peers could not be told apart
 _PRODUCTS = 500  # coefficients of a polynomial for each state, at most
@@ -49,6 +52,22 @@ def echo_state(data: xr.Dataset | xr.DataArray, learned: int, seed: int, setting
     scales = (0.05, 0.4, 0.9), (0.02, 0.05, 0.15, 0.5), (0.3, 0.6), (0.1, 0.2, 0.4, 1.0)
     grid = list(itertools.product(*scales, (0.0, 1e-16, 1e-12, 1e-8, 1e-4, 1e-2, 1.0)))
     return tuned({str(each): maker(*each) for each in _drawn(grid, settings)}, data, holdout=_HOLDOUT)[0]
+
+
+def chosen(model: Forecaster) -> str:
+    """The settings that tuning chose, in words; "" for what was not tuned here."""
+    if isinstance(model, Polynomial):
+        return f"degree {model.degree}, delays {model.delays}, ridge {model.ridge:g}"
+    if isinstance(model, SystemFit) and isinstance(model.solver, Ridge):
+        net = model.network
+        scales = ", ".join(f"{name} scale {getattr(net.recipe, f'{name}_scale'):g}" for name in ("input", "bias"))
+        return f"gain {net.recipe.gain:g}, {scales}, leak {net.beta:g}, ridge {model.solver.ridge:g}"
+    return ""
+
+
+def settings(tuned: xr.DataArray) -> str:
+    """The settings of one learner, over any dimensions, without those that were not tuned and without repetition."""
+    return "; ".join(dict.fromkeys(filter(None, tuned.values.ravel().tolist())))
 
 
 def _drawn(grid: list, count: int) -> list:

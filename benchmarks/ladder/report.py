@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 import columns
+import peers
 from arguments import save
 from ladder.data import Protocol
 from ladder.rows import Key, gathered
@@ -101,6 +102,7 @@ def report(scores: xr.Dataset, protocol: Protocol, command: str) -> str:
         lines += [
             "",
             *_leaders(one),
+            *_tuned(one),
             *(f"{learner}: {reason}." for learner, reason in _problems(one)),
         ]
     lines += ["", "## Learners", ""]
@@ -116,6 +118,12 @@ def _leaders(scores: xr.Dataset) -> Iterator[str]:
         ahead = sorted(others[others > ours], key=float, reverse=True)
         names = ", ".join(f"`{one.learner.item()}` {float(one):.2f}" for one in ahead) or "nobody"
         yield f"- Longer than `{ours.learner.item()}` ({float(ours):.2f}) forecast without noise: {names}."
+
+
+def _tuned(scores: xr.Dataset) -> Iterator[str]:
+    for learner in scores.learner.values:
+        if text := peers.settings(scores.tuned.sel(learner=learner)):
+            yield f"- Tuned, `{learner}`: {text}."
 
 
 def _problems(scores: xr.Dataset) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+import peers
 from arguments import machine
 from ladder.data import Protocol, Task
-from ladder.learners import Learner
+from ladder.learners import Learner, Peer
 from ladder.scores import SCORES, SHOWN, THRESHOLDS, score
 from rnnbias.evaluation import gather
 from systems.labels import Labelled, dataset
@@ -30,7 +31,7 @@ class Key(NamedTuple):
 
 def make_row(key: Key, learner: Learner, task: Task) -> xr.Dataset:
     """Fit and score; a learner that the system is not for gives a row with nothing but the reason."""
-    problem, found, recording = "", {}, task.recording  # simulated before the clock starts
+    problem, tuned, found, recording = "", "", {}, task.recording  # simulated before the clock starts
     began, began_cpu = time.perf_counter(), time.process_time()
     try:
         model = learner.fit(task, key.seed)
@@ -39,12 +40,14 @@ def make_row(key: Key, learner: Learner, task: Task) -> xr.Dataset:
     else:
         taken = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - began_cpu}
         found = {**taken, **score(model, learner, task)}
+        tuned = peers.chosen(model) if isinstance(learner, Peer) else ""
     sizes = {"threshold": len(THRESHOLDS), "window": task.protocol.windows}
     variables = {
         name: Labelled(dims, found.get(name, np.full([sizes[d] for d in dims], np.nan)), units, words)
         for name, (dims, units, words) in SCORES.items()
     }
     variables["problem"] = Labelled((), problem, "1", "why there are no scores")
+    variables["tuned"] = Labelled((), tuned, *peers.TUNED)
     variables |= {
         name: Labelled(dims, found[name], "see state_units", words)
         for name, (dims, words) in SHOWN.items()
@@ -69,7 +72,7 @@ def make_row(key: Key, learner: Learner, task: Task) -> xr.Dataset:
 def gathered(rows: Mapping[Key, xr.Dataset], protocol: Protocol) -> xr.Dataset:
     """All scores over seed, system and learner; what is missing is NaN."""
     config = {"protocol": asdict(protocol), "seed": sorted({key.seed for key in rows})}
-    scores = {key: row[[*SCORES, "problem"]] for key, row in rows.items()}
+    scores = {key: row[[*SCORES, "problem", "tuned"]] for key, row in rows.items()}
     ds = gather(scores, Key._fields, title="Forecast benchmark", config=config)
     ds.valid_time.attrs["units"] = "see unit"
     of_learner = {key.learner: row.attrs for key, row in rows.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -41,7 +42,7 @@ def tuned(
     -------
     forecaster, xarray.Dataset
         The chosen one, fitted to all data, and `valid_time` (setting) of every candidate on what was held out; the name
-        of the best is in `attrs["chosen"]`.
+        of the best is in `attrs["chosen"]`. Warnings of candidates are silent.
 
     Raises
     ------
@@ -71,7 +72,9 @@ def tuned(
     steps = max(4, int(_STEPS * (whole.sizes["time"] - first)))
     valid = []
     for make in makers.values():
-        candidate = make(whole.isel(time=slice(None, first)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that a candidate is not to be trusted is what is found out
+            candidate = make(whole.isel(time=slice(None, first)))
         context = max(1, min(100, whole.sizes["time"] - first - steps - 1))
         score = score_forecasts(
             candidate, whole.isel(time=slice(first, None)), windows=_WINDOWS, context=context, steps=steps,

@@ -24,7 +24,8 @@ def test_it_writes_a_table_scores_and_a_figure(folder):
     biases = data.sel(learner="biases, closed loop")
     assert biases.moved.notnull().all() and (biases.clean_raw > 0).all()
     assert data.clean_raw.sel(learner="polynomial").isnull().all()
-    assert "- Longest at 5 % noise: " in text
+    assert "- Longest at 5 % noise: " in text and "- Tuned, polynomial at 10 % noise: degree " in text
+    assert "Tuned, biases" not in text and (data.tuned.sel(learner="biases, closed loop") == "").all()
     assert (folder / "noise.png").stat().st_size > 10_000
 
 

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ def test_candidates_never_see_what_they_are_tuned_on():
     np.testing.assert_array_equal(seen[0][0], data[:450])
     np.testing.assert_array_equal(seen[2][0], data)
     assert found.valid_time.dims == ("setting",)
+
+
+def test_only_the_chosen_warns():
+    def make(values):
+        warnings.warn(f"{values.sizes['time']} samples", stacklevel=2)
+        return Persistence().fit(values)
+
+    with pytest.warns(UserWarning, match="600 samples") as seen:
+        tuned({"a": make, "b": make}, noisy(), dt=1.0)
+    assert len(seen) == 1
 
 
 def test_the_result_keeps_units_and_time_scales(tmp_path):
