@@ -98,7 +98,9 @@ def fit_reach(
     Examples
     --------
     >>> from systems.tasks.reaching import CentreOut
-    >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)
+    >>> fit = fit_reach(CentreOut(targets=8), units=200, goal=1e-2, progress=False)
+    >>> bool(fit.history.loss[-1] <= 1e-2)
+    True
     >>> fit.reach(16).position.dims
     ('trial', 'time', 'space')
     """
@@ -366,7 +368,7 @@ class ReachFit(Fit):
         parts = trainable_parts(learn)
         solver = find_solver(solver, parts)
         if not isinstance(task, Reaching):
-            raise TypeError(f"task must be a task such as replace(fit.task, load=CurlField(15.0)), got {task!r}")
+            raise TypeError(f"task must be a task such as replace(fit.task, load=CurlField(5.0)), got {task!r}")
         _check_inputs(task, self.network)
         network = self.network.redrawn(parts)
         network.load_state_dict(self.network.state_dict())
