@@ -6,6 +6,7 @@ fit_task        learn a cognitive task from its trials
 fit_reach       learn to reach with a limb, and adapt to loads
 fit_function    learn a static function
 fit_classes     learn to tell images apart
+fit_activity    learn what a circuit of measured weights does from recordings of some neurons
 compare         what biases, gains, masks, readouts and everything reach at one count of learned numbers
 load            read a saved `Fit`, whatever its kind
 Bank            many named sets of biases over one frozen network
@@ -31,8 +32,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rnnbias import metrics
 from rnnbias.fit import Fit, load
-from rnnbias.networks import FNN, RNN, Recipe
+from rnnbias.networks import FNN, RNN, Circuit, Recipe
 from rnnbias.problems import (
+    ActivityFit,
     AutonomousFit,
     ClassFit,
     FunctionFit,
@@ -41,6 +43,7 @@ from rnnbias.problems import (
     SystemFit,
     TaskFit,
     compare,
+    fit_activity,
     fit_autonomous,
     fit_classes,
     fit_function,
@@ -60,9 +63,11 @@ except PackageNotFoundError:  # imported from a folder that was never installed
 __all__ = [
     "FNN",
     "RNN",
+    "ActivityFit",
     "Adam",
     "AutonomousFit",
     "Bank",
+    "Circuit",
     "ClassFit",
     "Fit",
     "FunctionFit",
@@ -76,6 +81,7 @@ __all__ = [
     "TaskFit",
     "__version__",
     "compare",
+    "fit_activity",
     "fit_autonomous",
     "fit_classes",
     "fit_function",

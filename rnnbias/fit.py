@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,14 +12,16 @@ import numpy as np
 import torch
 import xarray as xr
 
+from rnnbias.networks.circuit import rows
 from rnnbias.solvers import Solver
 from rnnbias.storage import checkpoint, netcdf
 from systems import checks
+from systems.connectomes import Connectome
 from systems.labels import Labelled, dataset
 
-__all__ = ["Fit", "load"]
+__all__ = ["FORM", "Fit", "load"]
 
-_FORM = "rnnbias fit 2"
+FORM = "rnnbias fit 2"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -115,7 +118,7 @@ class Fit(ABC):
         )
         history = self.history.rename({name: f"history_{name}" for name in self.history.data_vars})
         ds = ds.merge(history, combine_attrs="override")
-        return checkpoint.stamped(ds, network, _FORM)
+        return checkpoint.stamped(ds, network, FORM)
 
     def save(self, path: str | Path) -> Path:
         """Write the fit to a netCDF file: recipe, learned numbers and digests, never the frozen matrices.
@@ -145,18 +148,23 @@ class Fit(ABC):
         )
 
 
-def load(path: str | Path, device: str | torch.device = "cpu") -> Fit:
+def load(path: str | Path, device: str | torch.device = "cpu", *, connectome: Connectome | None = None) -> Fit:
     """Read a fit that `Fit.save` wrote: draw its frozen arrays again and check every digest.
+
+    A fit that was saved without its connectome needs it as `connectome`.
 
     Nothing in the file is executed. Raises FileNotFoundError where there is no file and ValueError where the
     file is truncated, altered, not a fit, or asks for an impossible network.
     """
-    return checkpoint.read(path, _FORM, lambda ds, config, frozen: _rebuild(ds, config, frozen, device))
+    given = {} if connectome is None else rows(connectome)
+    return checkpoint.read(path, FORM, lambda ds, config, frozen: _rebuild(ds, config, frozen, device, given))
 
 
-def _rebuild(ds: xr.Dataset, config: dict, frozen: dict, device: str | torch.device) -> Fit:
+def _rebuild(
+    ds: xr.Dataset, config: dict, frozen: dict, device: str | torch.device, given: Mapping[str, np.ndarray]
+) -> Fit:
     kind = Fit.kinds[checks.choice("kind", config["kind"], Fit.kinds)]
-    network = checkpoint.draw(config["network"], ds, frozen, device)
+    network = checkpoint.draw(config["network"], ds, frozen, device, given)
     solver = dict(config["solver"])
     make = Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)]
     history = ds[[name for name in ds.data_vars if str(name).startswith("history_")]]

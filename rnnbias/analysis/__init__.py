@@ -7,6 +7,7 @@ attractors      long runs: `return_map`, `power_spectrum`, `floors`
 dimension       subspaces: `principal_components`, `alignment`
 biases          what was learned: `bias_histogram`, `bias_distance`, `unit_activity`, `interpolate`
 robustness      what they bear, and whether they shape anything: `robustness`, `linearised`
+uncertainty     how well recordings determine a circuit: `uncertainty`, `record_next`
 surgery         which units matter: `transplant`, `lesion`
 organisation    how units organise by task: `task_variance`, `clusters`, `correlation`, `switching`, `agreement`
 """
@@ -20,6 +21,7 @@ from rnnbias.analysis.lyapunov import kaplan_yorke, lyapunov_spectrum, system_sp
 from rnnbias.analysis.organisation import agreement, clusters, correlation, switching, task_variance
 from rnnbias.analysis.robustness import linearised, robustness
 from rnnbias.analysis.surgery import lesion, transplant
+from rnnbias.analysis.uncertainty import record_next, uncertainty
 
 __all__ = [
     "agreement",
@@ -40,12 +42,14 @@ __all__ = [
     "lyapunov_spectrum",
     "power_spectrum",
     "principal_components",
+    "record_next",
     "return_map",
     "robustness",
     "switching",
     "system_spectrum",
     "task_variance",
     "transplant",
+    "uncertainty",
     "unit_activity",
     "untrained",
     "with_input",

@@ -6,6 +6,8 @@ activations       `ACTIVATIONS`: phi and its derivative
 base              `Network`: what all networks share; `trainable_parts`: what `learn=` may name
 recurrent         `RNN`
 feedforward       `FNN`
+circuit           `Circuit`: a recurrent network whose weights were measured
+synapses          products with sparse weights
 jacobians         `bias_jacobian` and products with it, for an `RNN`
 layer_jacobian    `layer_jacobian`, for an `FNN`
 parameters        the trainable parameters as one vector
@@ -14,6 +16,7 @@ devices           where tensors live
 
 from rnnbias.networks.activations import ACTIVATIONS
 from rnnbias.networks.base import NETWORKS, TRAINABLE, Network, Trace, hidden_widths, trainable_parts
+from rnnbias.networks.circuit import LEAKS, Circuit
 from rnnbias.networks.devices import find_device
 from rnnbias.networks.feedforward import FNN
 from rnnbias.networks.jacobians import Jacobian, bias_jacobian, jacobian_vector_product, vector_jacobian_product
@@ -26,10 +29,12 @@ __all__ = [
     "ACTIVATIONS",
     "FNN",
     "LAWS",
+    "LEAKS",
     "NETWORKS",
     "RNN",
     "TRAINABLE",
     "WIRINGS",
+    "Circuit",
     "Jacobian",
     "Network",
     "Recipe",

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -57,6 +58,7 @@ class Network(nn.Module, ABC):
 
     #: What `learn=` may name.
     parts: ClassVar[tuple[str, ...]]
+    fewest_outputs: ClassVar[int] = 1
     units: int
     readout: Tensor
     start: Tensor
@@ -73,7 +75,7 @@ class Network(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.inputs = checks.whole("inputs", inputs, at_least=0)
-        self.outputs = checks.whole("outputs", outputs, at_least=1)
+        self.outputs = checks.whole("outputs", outputs, at_least=self.fewest_outputs)
         self.recipe = recipe or Recipe()
         self.learn = trainable_parts(learn, self.parts)
         self.activation = checks.choice("activation", activation, ACTIVATIONS)
@@ -155,6 +157,18 @@ class Network(nn.Module, ABC):
         """Rebuild a network, not yet taught, from `to_dict` without its entry "network"."""
         dtype = getattr(torch, checks.choice("dtype", settings["dtype"], ("float32", "float64")))
         return cls(**{**settings, "recipe": Recipe(**settings["recipe"]), "device": device, "dtype": dtype})
+
+    @classmethod
+    def rebuilt(
+        cls, settings: Mapping[str, Any], stored: Mapping[str, np.ndarray], device: torch.device | str = "cpu"
+    ) -> Self:
+        """Rebuild a network as `from_dict` does, with the frozen arrays `stored` instead of those drawn."""
+        network = cls.from_dict(settings, device)
+        for name, buffer in network.named_buffers():
+            if name in stored:
+                kept = checks.array(f"frozen_{name}", stored[name], shape=tuple(buffer.shape))
+                buffer.copy_(torch.from_numpy(kept))
+        return network
 
     def redrawn(self, learn: Iterable[str] | None = None) -> Self:
         """The network as its recipe draws it, with nothing learned; `learn` names other parts to learn."""

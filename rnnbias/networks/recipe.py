@@ -124,12 +124,14 @@ class Recipe:
         """Draw the frozen arrays of a recurrent network of `units` units."""
         seeds = np.random.SeedSequence(self.seed).spawn(5)
         rows = self._wired.rows(units)
-        return Frozen(
-            recurrent=self._between(seeds[0], seeds[4], rows, units),
-            input=_rows(seeds[1], self._wide, rows, inputs) * self.input_scale,
-            readout=self._readout(seeds[2], units, outputs),
-            bias=self._bias(seeds[3], rows),
-        )
+        entering, readout = self.ends(units, inputs=inputs, outputs=outputs)
+        return Frozen(self._between(seeds[0], seeds[4], rows, units), entering, readout, self._bias(seeds[3], rows))
+
+    def ends(self, units: int, *, inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw B (row, input) and C (output, row) alone, for a network whose W is given."""
+        _, first, last = np.random.SeedSequence(self.seed).spawn(3)
+        entering = _rows(first, self._wide, self._wired.rows(units), inputs) * self.input_scale
+        return entering, self._readout(last, units, outputs)
 
     def draw_layers(self, units: Sequence[int], *, inputs: int, outputs: int) -> FrozenLayers:
         """Draw the frozen arrays of a feedforward network with `units` units in each hidden layer, inputs first.

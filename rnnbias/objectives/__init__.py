@@ -6,11 +6,13 @@ shooting         `Shooting`: short free runs of an `RNN` through noisy data, who
 remembering      `RememberingShooting`: the same for networks with a memory
 orbits           `FreeRun`: a closed `Orbit` that an `RNN` without input should follow, whatever its phase
 reaching         `Reaches`: an `RNN` in control of a plant, judged by a loss
+activity         `Activity`: rates or currents of some neurons of a `Circuit`, with a prior on what learns
 points           `Points`: values that an `FNN` should take
 classification   `OneHot`, `CrossEntropy`: classes that an `FNN` should tell apart
 first_layer      `FirstLayer`: W x of every trial, computed once while the first layer is frozen
 """
 
+from rnnbias.objectives.activity import Activity, Observed
 from rnnbias.objectives.base import Linearisation, Objective, Products
 from rnnbias.objectives.classification import CrossEntropy, OneHot
 from rnnbias.objectives.first_layer import FirstLayer
@@ -22,12 +24,14 @@ from rnnbias.objectives.sequences import Sequences
 from rnnbias.objectives.shooting import ClosedLoop, Shooting
 
 __all__ = [
+    "Activity",
     "ClosedLoop",
     "CrossEntropy",
     "FirstLayer",
     "FreeRun",
     "Linearisation",
     "Objective",
+    "Observed",
     "OneHot",
     "Orbit",
     "Points",

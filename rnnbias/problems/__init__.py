@@ -7,10 +7,12 @@ cognitive        `fit_task`: answer in the trials of a cognitive task
 reaching         `fit_reach`: reach with a limb, and adapt to loads
 regression       `fit_function`: a static function
 classification   `fit_classes`: tell images apart
+activity         `fit_activity`: biases and gains of a measured circuit, from recordings of some neurons
 comparison       `compare`: what biases, gains, masks, readouts and everything reach at one count of parameters
 placement        biases under which the state at rest has the eigenvalues that one wants: where learning may start
 """
 
+from rnnbias.problems.activity import ActivityFit, ActivityProblem, fit_activity
 from rnnbias.problems.autonomous import Autonomous, AutonomousFit, fit_autonomous
 from rnnbias.problems.base import Objectives, Problem, optimise, solve
 from rnnbias.problems.classification import ClassFit, Classification, fit_classes
@@ -22,6 +24,8 @@ from rnnbias.problems.regression import FunctionFit, Regression, fit_function
 
 __all__ = [
     "LEARNERS",
+    "ActivityFit",
+    "ActivityProblem",
     "Autonomous",
     "AutonomousFit",
     "ClassFit",
@@ -37,6 +41,7 @@ __all__ = [
     "SystemFit",
     "TaskFit",
     "compare",
+    "fit_activity",
     "fit_autonomous",
     "fit_classes",
     "fit_function",

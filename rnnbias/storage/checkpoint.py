@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
@@ -51,22 +52,24 @@ def read(path: str | Path, form: str, rebuild: Callable[[xr.Dataset, dict, dict]
 
 
 def draw(
-    settings: dict[str, object], ds: xr.Dataset, frozen: dict[str, str], device: str | torch.device = "cpu"
+    settings: dict[str, object],
+    ds: xr.Dataset,
+    frozen: dict[str, str],
+    device: str | torch.device = "cpu",
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> Network:
     """The network of these settings (`Network.to_dict`) with the learned numbers "learned_NAME" of `ds`.
 
-    Its frozen arrays are drawn again, or taken from "frozen_NAME" where there is such an array, and must have the
-    digests `frozen`.
+    Its frozen arrays are drawn again, or taken from `given` or from "frozen_NAME" where there is such an array, and
+    must have the digests `frozen`.
     """
     settings = dict(settings)
     make = NETWORKS[checks.choice("network", settings.pop("network"), NETWORKS)]
     found = numbers(ds, make.shapes(settings))  # before anything is allocated
-    network = make.from_dict(settings, device)
+    stored = {str(name).removeprefix("frozen_"): ds[name].values for name in ds if str(name).startswith("frozen_")}
+    network = make.rebuilt(settings, {**stored, **(given or {})}, device)
     for name, parameter in network.named_parameters():
         parameter.data.copy_(found[name])
-    for name, buffer in network.named_buffers():
-        if (kept := f"frozen_{name}") in ds:
-            buffer.copy_(torch.from_numpy(checks.array(kept, ds[kept].values, shape=tuple(buffer.shape))))
     if network.digests() != frozen:
         raise ValueError("the digests of the frozen arrays do not match those of the arrays drawn again")
     return network

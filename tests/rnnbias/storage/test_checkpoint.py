@@ -29,7 +29,7 @@ def test_other_frozen_arrays_and_impossible_numbers_are_refused():
         checkpoint.draw(network.to_dict(), kept(network), other.digests())
     with pytest.raises(ValueError, match="bias must have shape"):
         checkpoint.draw({**network.to_dict(), "units": 10**5}, kept(network), network.digests())
-    with pytest.raises(ValueError, match="network must be one of 'FNN', 'RNN'"):
+    with pytest.raises(ValueError, match="network must be one of 'Circuit', 'FNN', 'RNN'"):
         checkpoint.draw({**network.to_dict(), "network": "LSTM"}, kept(network), network.digests())
 
 
