@@ -8,7 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 #: Each room may import those before it.
 FLOORS = {
-    "systems": ["checks", "labels", "integrate", "maps", "functions", "images", "plants", "tasks", "flows"],
+    "systems": [
+        "checks", "labels", "integrate", "maps", "functions", "images", "connectomes", "plants", "tasks", "flows",
+    ],
     "rnnbias": [
         "networks", "datasets", "objectives", "solvers", "storage", "fit", "metrics", "evaluation", "problems",
         "analysis", "plot", "theory",
