@@ -32,7 +32,8 @@ class Connectome:
     Attributes
     ----------
     weights : scipy.sparse.csr_array (post, pre)
-        weights[i, j] is the synapse from neuron j onto neuron i: float64, sorted, without zeros, read-only.
+        weights[i, j] is the synapse from neuron j onto neuron i: float64, read-only, sorted, without zeros; synapses
+        that are given twice are added up.
     neurons : tuple of str
         Their names: not empty, each once.
     annotations : mapping of str to tuple of str
@@ -112,7 +113,7 @@ class Connectome:
             - a DataArray with the dimensions post and pre, in either order; coordinates name the neurons;
             - a directed networkx graph whose edges have a `weight`;
             - a table of edges, or the path of one as CSV with a header; see `columns`;
-            - a Dataset that `to_dataset` made.
+            - a Dataset as `to_dataset` makes it.
         neurons : sequence of str, optional
             All names in the order wanted, neurons without synapses included. Default: the coordinates along post, the
             nodes of a graph, the names in a table, sorted; else "0", "1", ...

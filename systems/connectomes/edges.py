@@ -210,7 +210,7 @@ def _from_labelled(data: xr.DataArray, known: tuple[str, ...] | None) -> Edges:
 
 def _from_dataset(data: xr.Dataset, known: tuple[str, ...] | None) -> Edges:
     if missing := {*_ROLES, "unit"} - {*data.variables}:
-        raise ValueError(f"data must be a Dataset that Connectome.to_dataset made, got one without {min(missing)}")
+        raise ValueError(f"data must be a Dataset as Connectome.to_dataset makes it, got one without {min(missing)}")
     if known is not None:
         raise ValueError("neurons must be left out where data is a Dataset, which names them")
     known = names("unit", data.unit.values.tolist())
@@ -224,9 +224,9 @@ def _from_dataset(data: xr.Dataset, known: tuple[str, ...] | None) -> Edges:
             for name, values in data.coords.items()
             if values.dims == ("unit",) and name != "unit"
         },
-        "name": labels.config(data)["connectome"],
-        "source": data.attrs["references"],
-        "licence": data.attrs["licence"],
+        "name": labels.config(data).get("connectome", "") if "config" in data.attrs else "",
+        "source": data.attrs.get("references", ""),
+        "licence": data.attrs.get("licence", ""),
     }
     weight = checks.array("weight", data.weight.values, ndim=1)
     return Edges(data.post.values, data.pre.values, weight, known, about)
@@ -287,8 +287,8 @@ def _factors(column: pd.Series) -> tuple[np.ndarray, list[str]]:
 def _columns(found: list[str], columns: tuple[str, str, str] | None) -> tuple[str, str, str]:
     if columns is None:
         columns = ("pre", "post", "count" if "count" in found and "weight" not in found else "weight")
-    if isinstance(columns, str) or len(columns) != len(_ROLES):
-        raise ValueError(f"columns must be the names of three columns, {', '.join(_ROLES)}, got {columns!r}")
+    if isinstance(columns, str) or len(columns) != len(_ROLES) or len(set(columns)) < len(_ROLES):
+        raise ValueError(f"columns must name three columns that differ, {', '.join(_ROLES)}, got {columns!r}")
     for role, column in zip(_ROLES, columns, strict=True):
         checks.choice(f"column of {role}", column, found)
     return columns

@@ -29,6 +29,9 @@ def graph(kind="DiGraph"):
     return made
 
 
+DATASET = Connectome.of(np.array(CHAIN), neurons=NAMES).to_dataset()
+
+
 def csv(tmp_path, text):
     path = tmp_path / "edges.csv"
     path.write_text(text)
@@ -50,7 +53,8 @@ SOURCES = {
     "labelled without names": lambda: (labelled().drop_vars(["pre", "post"]), {"neurons": NAMES}),
     "graph": lambda: (graph(), {}),
     "multigraph": lambda: (graph("MultiDiGraph"), {}),
-    "dataset": lambda: (Connectome.of(np.array(CHAIN), neurons=NAMES).to_dataset(), {}),
+    "dataset that says nothing else": lambda: (DATASET.drop_attrs(), {}),
+    "dataset": lambda: (DATASET, {}),
 }
 
 
@@ -137,13 +141,6 @@ def unweighted():
     return made
 
 
-def other_units(dataset, **change):
-    return dataset.assign(**change)
-
-
-DATASET = Connectome.of(np.array(CHAIN), neurons=NAMES).to_dataset()
-
-
 @pytest.mark.parametrize(
     ("make", "settings", "error", "message"),
     [
@@ -170,7 +167,8 @@ DATASET = Connectome.of(np.array(CHAIN), neurons=NAMES).to_dataset()
         (lambda: table(pre=[1.0, 2.0]), {}, TypeError, "pre must hold names or whole numbers, got 1.0"),
         (lambda: table(weight=(1, np.nan)), {}, ValueError, r"weight must be finite, got 1 NaN .* first at \(1,\)"),
         (lambda: table(weight=("1", "x")), {}, TypeError, "weight must hold real numbers, got dtype object"),
-        (lambda: table(weight=(1, 2), post="bc"), {"columns": ("pre", "post")}, ValueError, "names of three columns"),
+        (lambda: table(weight=(1, 2), post="bc"), {"columns": ("pre", "post")}, ValueError, "columns must name three"),
+        (table, {"columns": ("pre", "pre", "weight")}, ValueError, "columns must name three columns that differ"),
         (
             lambda: table().rename(columns={"post": "onto"}),
             {},
@@ -190,7 +188,7 @@ DATASET = Connectome.of(np.array(CHAIN), neurons=NAMES).to_dataset()
             "both post and pre, or along neither, got only post",
         ),
         (lambda: labelled() * np.nan, {}, ValueError, "data must be finite, got 9 NaN"),
-        (lambda: DATASET.drop_vars("weight"), {}, ValueError, "to_dataset made, got one without weight"),
+        (lambda: DATASET.drop_vars("weight"), {}, ValueError, "to_dataset makes it, got one without weight"),
         (lambda: DATASET, {"neurons": NAMES}, ValueError, "neurons must be left out where data is a Dataset"),
         (lambda: DATASET.assign(pre=DATASET.pre + 9), {}, ValueError, "pre must be whole numbers from 0 to 2, got"),
         (lambda: DATASET.assign(post=DATASET.post * 0.5), {}, ValueError, "post must be whole numbers from 0 to 2"),
