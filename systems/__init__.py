@@ -10,10 +10,12 @@ plants      Limbs that reach, batched and differentiable, in metres, seconds and
 tasks       What is asked over time. reaching: CentreOut, RandomReach and the Session in which a controller meets a
             plant; losses: named terms that add and scale; cognitive: flip-flop, interval timing, delayed match
 images      Labelled images: MNIST-format folders, scikit-learn's digits, OpenML, rendered numerals of many scripts
+connectomes Measured wiring, sparse, by name and label; read, scaled, signed, shuffled. The worm is included
 functions   Static targets: functions of a point in a box, from analytic to discontinuous
 
-`plants`, `plants.loads`, `tasks`, `images` and `functions` each have a `get` and an `available` of their own. Beside
-them, `integrate` and `maps` follow flows and maps, `labels` makes Datasets and `checks` refuses wrong arguments.
+`plants`, `plants.loads`, `tasks`, `images`, `connectomes` and `functions` each have a `get` and an `available` of their
+own. Beside them, `integrate` and `maps` follow flows and maps, `labels` makes Datasets and `checks` refuses wrong
+arguments.
 
 >>> import systems
 >>> data = systems.get("lorenz63", rho=35.0).simulate(trials=2, duration=1.0, seed=3)
@@ -25,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from systems import checks, flows, functions, images, plants, tasks
+from systems import checks, connectomes, flows, functions, images, plants, tasks
 from systems.flows import System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
 
-__all__ = ["System", "available", "box", "flows", "functions", "get", "images", "plants", "tasks"]
+__all__ = ["System", "available", "box", "connectomes", "flows", "functions", "get", "images", "plants", "tasks"]
 
 _BUILT_IN: dict[str, Callable[..., System]] = {
     make.__name__: make
@@ -85,6 +87,7 @@ def available(kind: str = "system") -> dict[str, str]:
         - "load": `plants.loads.get`;
         - "task": `tasks.get`, reaching and cognitive;
         - "function": `functions.get`;
+        - "connectome": `connectomes.get`;
         - "image": `images.get`.
 
     Returns
@@ -103,6 +106,7 @@ def available(kind: str = "system") -> dict[str, str]:
         "load": plants.loads.available,
         "task": tasks.available,
         "function": functions.available,
+        "connectome": connectomes.available,
         "image": images.available,
     }
     return kinds[checks.choice("kind", kind, kinds)]()

@@ -240,11 +240,6 @@ class Circuit(Network):
         """y = C r for rates (..., unit)."""
         return rate @ self.readout.T
 
-    def fire(self, current: Tensor) -> Tensor:
-        """g phi(h + b) for currents h (..., unit)."""
-        phi, drive = ACTIVATIONS[self.activation], current + self.biases
-        return self.gains * phi.value(drive) if self.gain_at == "output" else phi.value(self.gains * drive)
-
     @cached_property
     def pattern(self) -> Pattern:
         """Where the synapses are."""
@@ -393,16 +388,16 @@ class Circuit(Network):
 
     def _run(self, inputs: Tensor, state: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Currents and rates (trial, unit) of every step."""
-        product, external = self._product(), inputs @ self.input.T
+        product, fire, external = self._product(), self._firing(), inputs @ self.input.T
         state = self.initial.expand(len(inputs), -1) if state is None else state
-        rate = self.fire(state) if self.leak == "current" else state
+        rate = fire(state) if self.leak == "current" else state
         for t in range(inputs.shape[1]):
             entering = product(rate) + external[:, t]
             if self.leak == "current":
                 current = state = torch.lerp(state, entering, self.decay)
-                rate = self.fire(state)
+                rate = fire(state)
             else:
-                current, rate = entering, torch.lerp(rate, self.fire(entering), self.decay)
+                current, rate = entering, torch.lerp(rate, fire(entering), self.decay)
             yield current, rate
 
     def _product(self) -> Callable[[Tensor], Tensor]:
@@ -411,6 +406,13 @@ class Circuit(Network):
             matrix = self.pattern.written_out(self.recurrent).T
             return lambda rates: rates @ matrix
         return lambda rates: synaptic(self.recurrent, rates, self.pattern)
+
+    def _firing(self) -> Callable[[Tensor], Tensor]:
+        """h -> g phi(h + b) for currents (..., unit)."""
+        phi, biases, gains = ACTIVATIONS[self.activation].value, self.biases, self.gains
+        if self.gain_at == "output":
+            return lambda current: gains * phi(current + biases)
+        return lambda current: phi(gains * (current + biases))
 
     def _by_fired(self, current: Tensor, by_current: Tensor) -> Tensor:
         """Derivatives (unit, trial, learned) of g phi(h + b) for h (trial, unit) with its own derivatives."""

@@ -90,6 +90,14 @@ def test_images_can_be_had_or_say_what_they_need(monkeypatch):
             assert "needs" in line
 
 
+def test_connectomes_can_be_had_or_say_what_they_need():
+    for name, line in systems.available("connectome").items():
+        try:
+            assert systems.connectomes.get(name).name == name
+        except TypeError:  # the file or the folder that it is read from
+            assert "needs" in line
+
+
 def test_kinds_are_checked():
     with pytest.raises(ValueError, match=r"kind must be one of 'system', 'plant', .* did you mean 'plant'"):
         systems.available("plants")
