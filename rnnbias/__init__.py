@@ -8,6 +8,7 @@ fit_function    learn a static function
 fit_classes     learn to tell images apart
 fit_activity    learn what a circuit of measured weights does from recordings of some neurons
 compare         what biases, gains, masks, readouts and everything reach at one count of learned numbers
+connectome_controls  what measured wiring is worth, beside shuffles of it and other learners
 load            read a saved `Fit`, whatever its kind
 Bank            many named sets of biases over one frozen network
 Problem, solve  a problem of your own, and the one procedure that learns any
@@ -43,6 +44,7 @@ from rnnbias.problems import (
     SystemFit,
     TaskFit,
     compare,
+    connectome_controls,
     fit_activity,
     fit_autonomous,
     fit_classes,
@@ -81,6 +83,7 @@ __all__ = [
     "TaskFit",
     "__version__",
     "compare",
+    "connectome_controls",
     "fit_activity",
     "fit_autonomous",
     "fit_classes",

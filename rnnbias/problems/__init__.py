@@ -8,6 +8,7 @@ reaching         `fit_reach`: reach with a limb, and adapt to loads
 regression       `fit_function`: a static function
 classification   `fit_classes`: tell images apart
 activity         `fit_activity`: biases and gains of a measured circuit, from recordings of some neurons
+controls         `connectome_controls`: what real wiring is worth, beside shuffles and other learners
 comparison       `compare`: what biases, gains, masks, readouts and everything reach at one count of parameters
 placement        biases under which the state at rest has the eigenvalues that one wants: where learning may start
 """
@@ -18,11 +19,13 @@ from rnnbias.problems.base import Objectives, Problem, optimise, solve
 from rnnbias.problems.classification import ClassFit, Classification, fit_classes
 from rnnbias.problems.cognitive import CognitiveProblem, TaskFit, fit_task
 from rnnbias.problems.comparison import LEARNERS, compare
+from rnnbias.problems.controls import CONTROLS, connectome_controls
 from rnnbias.problems.forecasting import Forecasting, SystemFit, fit_system
 from rnnbias.problems.reaching import ReachFit, ReachingProblem, fit_reach
 from rnnbias.problems.regression import FunctionFit, Regression, fit_function
 
 __all__ = [
+    "CONTROLS",
     "LEARNERS",
     "ActivityFit",
     "ActivityProblem",
@@ -41,6 +44,7 @@ __all__ = [
     "SystemFit",
     "TaskFit",
     "compare",
+    "connectome_controls",
     "fit_activity",
     "fit_autonomous",
     "fit_classes",

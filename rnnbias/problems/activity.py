@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -327,7 +328,8 @@ class ActivityFit(Fit):
         """Compare what every neuron does with activity that was not learned from: other neurons, or other inputs.
 
         Returns a Dataset over `unit`, for the neurons of `test`: `error`, the mean square of what is predicted minus
-        what was seen; `untaught_error`, that of the circuit before learning; `correlation`; and `recorded`, whether the
+        what was seen; `untaught_error`, that of the circuit before learning; `variance` of what was seen, around its
+        mean; `correlation`; and `recorded`, whether the
         neuron was learned from. The count of learned numbers is `attrs["learned"]`.
         """
         network = self.network
@@ -344,11 +346,15 @@ class ActivityFit(Fit):
         made, before = seen(network), seen(network.redrawn())
         flat = made.reshape(-1, len(data.names)), data.activity.reshape(-1, len(data.names))
         correlation = [_correlation(a, b) for a, b in zip(*(part.T for part in flat), strict=True)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Mean of empty slice")
+            centred = data.activity - np.nanmean(data.activity, (0, 1))
         recorded = np.isin(data.names, self.recorded)
         return dataset(
             {
                 "error": _mean_square("unit", made - data.activity, "mean-square error"),
                 "untaught_error": _mean_square("unit", before - data.activity, "mean-square error before learning"),
+                "variance": _mean_square("unit", centred, "variance of what was seen"),
                 "correlation": Labelled("unit", correlation, "1", "correlation with what was seen"),
                 "recorded": Labelled("unit", recorded, "1", "whether the neuron was learned from"),
             },

@@ -10,6 +10,7 @@ import xarray as xr
 
 import rnnbias
 from rnnbias import Adam, Circuit, fit_activity
+from rnnbias.analysis import uncertainty
 from rnnbias.storage import read_netcdf, write_netcdf
 from systems.connectomes import Connectome
 
@@ -80,7 +81,7 @@ def test_noise_is_estimated_and_errors_are_as_large_as_they_say(wiring, entering
     start = student(wiring, entering, learn={"bias", "gain"})
     fit = fit_activity(start, noisy, drive, prior={"bias": 0.5, "gain": 0.2}, progress=False)
     assert fit.settings["noise"] == pytest.approx(0.05, rel=0.1)
-    sure = rnnbias.analysis.uncertainty(fit, noisy, drive)
+    sure = uncertainty(fit, noisy, drive)
     off = (fit.network.bias - teacher.bias).detach().numpy() / sure.bias_sd.values
     assert 0.6 < np.sqrt((off**2).mean()) < 1.4
     truth = teacher.run(drive).rate.values
