@@ -8,6 +8,7 @@ dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, 
 learning        `learning_curve`, `bias_histogram`, `interpolation`
 oscillation     `free_runs`, `gain_sweep`
 tasks           `answers`
+circuits        `activity_bands`, `neurons`, `stiff_and_sloppy`, `recording_order`
 classification  `accuracy_against`
 organisation    `task_clusters`, `bias_correlations`, `unit_agreement`
 
@@ -16,6 +17,7 @@ Okabe and Ito (2008), which colour-blind readers tell apart.
 """
 
 from rnnbias.plot.approximation import error_against_count, width_against_error
+from rnnbias.plot.circuits import activity_bands, neurons, recording_order, stiff_and_sloppy
 from rnnbias.plot.classification import accuracy_against
 from rnnbias.plot.dynamics import (
     convergence,
@@ -35,6 +37,7 @@ from rnnbias.plot.tasks import answers
 
 __all__ = [
     "accuracy_against",
+    "activity_bands",
     "adaptation",
     "answers",
     "attractors",
@@ -50,10 +53,13 @@ __all__ = [
     "hand_paths",
     "interpolation",
     "learning_curve",
+    "neurons",
     "power_spectrum",
+    "recording_order",
     "return_map",
     "skill_against_noise",
     "speed_profiles",
+    "stiff_and_sloppy",
     "task_clusters",
     "time_in",
     "traces",
