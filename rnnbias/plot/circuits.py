@@ -114,7 +114,7 @@ def neurons(score: xr.Dataset, by: str = "error", axes: Axes | None = None) -> A
     places = np.arange(1, value.size + 1)
     for recorded, (kind, colour) in _KINDS.items():
         chosen = score.recorded.sel(unit=value.unit).values == recorded
-        look: dict[str, Any] = {"ms": 3.5, "color": colour, "zorder": 3 if recorded else 2}  # those recorded are few: on top
+        look: dict[str, Any] = {"ms": 3.5, "color": colour, "zorder": 3 if recorded else 2}  # the few on top
         axes.plot(places[chosen], value[chosen], "o", label=f"{kind} ({chosen.sum()})", **look)
     names = ", ".join(map(str, value.unit.values[-_NAMED:]))
     beside: dict[str, Any] = {"xytext": (-7, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
