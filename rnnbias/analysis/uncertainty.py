@@ -82,7 +82,7 @@ def uncertainty(
     for current, rate, by_current, by_rate in network.sensitivities(entering):
         now, slope = (rate, by_rate) if fit.quantity == "rate" else (current, by_current)
         means.append(now)
-        sds.append((slope @ factor.T).square().sum(-1).sqrt().T)
+        sds.append((factor @ slope).square().sum(1).sqrt())
     activity, spread = (torch.stack(each, 1).cpu().numpy() for each in (means, sds))
     kinds = zip(network.learn, deviations, modes.split([len(network.groups)] * len(network.learn), 1), strict=True)
     dims = ("trial", "time", "unit")
@@ -156,11 +156,11 @@ def record_next(
         checks.choice("candidates", name, others)
     checks.whole("k", k, at_least=1, at_most=len(allowed))
     singular, modes = _posterior(fit, train)
-    factor = (modes / singular[:, None]).T
+    factor = modes / singular[:, None]
     samples = train.inputs.shape[:2].numel()
     every = min(-(-samples // _INSTANTS), train.inputs.shape[1])
     slopes = [
-        (by_rate if fit.quantity == "rate" else by_current) @ factor
+        (factor @ (by_rate if fit.quantity == "rate" else by_current)).permute(2, 0, 1)  # (unit, trial, learned)
         for t, (_, _, by_current, by_rate) in enumerate(network.sensitivities(train.inputs), 1)
         if t % every == 0
     ]

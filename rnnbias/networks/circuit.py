@@ -32,7 +32,7 @@ _SHARP = 8.0  # of the bend that keeps gains above zero
 
 class Sensitivity(NamedTuple):
     """One step of a run and its derivatives by what learns: `current` h and `rate` r (trial, unit), and `by_current`
-    and `by_rate` (unit, trial, learned), whose last dimension follows the network's parameters.
+    and `by_rate` (trial, learned, unit), where what learned is in the order of the network's parameters.
     """
 
     current: Tensor
@@ -253,18 +253,17 @@ class Circuit(Network):
         """
         if {*self.learn} - {"bias", "gain"}:
             raise ValueError(f"learn must be bias, gain or both for sensitivities, got {set(self.learn)}")
-        product, decay = self._product(), self.decay[:, None, None]
-        state = self.initial.expand(len(inputs), -1)
-        by_state = inputs.new_zeros(self.units, len(inputs), self.learned)
+        product, state = self._product(), self.initial.expand(len(inputs), -1)
+        by_state = inputs.new_zeros(len(inputs), self.learned, self.units)
         by_rate = self._by_fired(state, by_state) if self.leak == "current" else by_state
         for current, rate in self._run(inputs):
-            through = product(by_rate.flatten(1).T).T.reshape(by_rate.shape)
+            through = product(by_rate)
             if self.leak == "current":
-                by_state = torch.lerp(by_state, through, decay)
+                by_state = torch.lerp(by_state, through, self.decay)
                 by_rate = self._by_fired(current, by_state)
                 yield Sensitivity(current, rate, by_state, by_rate)
             else:
-                by_rate = torch.lerp(by_rate, self._by_fired(current, through), decay)
+                by_rate = torch.lerp(by_rate, self._by_fired(current, through), self.decay)
                 yield Sensitivity(current, rate, through, by_rate)
 
     def to_dict(self) -> dict[str, Any]:
@@ -415,18 +414,18 @@ class Circuit(Network):
         return lambda current: phi(gains * (current + biases))
 
     def _by_fired(self, current: Tensor, by_current: Tensor) -> Tensor:
-        """Derivatives (unit, trial, learned) of g phi(h + b) for h (trial, unit) with its own derivatives."""
+        """Derivatives (trial, learned, unit) of g phi(h + b) for h (trial, unit) with its own derivatives."""
         phi, gains, drive = ACTIVATIONS[self.activation], self.gains, current + self.biases
         if self.gain_at == "output":
             by_drive, by_gain = gains * phi.slope(drive), phi.value(drive)
         else:
             slope = phi.slope(gains * drive)
             by_drive, by_gain = gains * slope, drive * slope
-        found = by_drive.T[..., None] * by_current
+        found = by_drive[:, None] * by_current
         own = {"bias": by_drive, "gain": by_gain * torch.sigmoid(_SHARP * self._unbent())}
         free = torch.nonzero(self.owner >= 0).flatten()
         for k, part in enumerate(self.learn):
-            found[free, :, self.owner[free] + k * len(self.groups)] += own[part].T[free]
+            found[:, self.owner[free] + k * len(self.groups), free] += own[part][:, free]
         return found
 
     def _unbent(self) -> Tensor:

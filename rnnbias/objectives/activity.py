@@ -119,9 +119,9 @@ class Activity(Objective[Circuit]):
             matrix = self.targets.new_empty(int(counted.sum()), network.learned)
             seen: Tensor | None = None
             for t, (_, _, by_current, by_rate) in enumerate(network.sensitivities(self.inputs)):
-                now = self.observed.of(by_current.transpose(0, 2), by_rate.transpose(0, 2), network.readout)
-                seen = self.observed.smooth(seen, now)  # (learned, trial, recorded + output)
-                matrix[places[:, t][counted[:, t]]] = (seen / self.noise)[:, counted[:, t]].T
+                seen = self.observed.smooth(seen, self.observed.of(by_current, by_rate, network.readout))
+                rows = (seen / self.noise).mT  # (trial, recorded + output, learned)
+                matrix[places[:, t][counted[:, t]]] = rows[counted[:, t]]
             weight = self._weights(network)
             matrix = torch.cat([matrix, weight.diag()[weight > 0]])
         return Linearisation(self.residual(network).detach(), matrix)

@@ -88,7 +88,7 @@ def test_sensitivities_are_those_of_autograd(wiring, rng, leak, gain_at, activat
         for whole, by in ((trace.drive, step.by_current), (trace.rate, step.by_rate)):
             for unit, trial in itertools.product(range(UNITS), range(2)):
                 truth = torch.autograd.grad(whole[trial, t, unit], list(net.parameters()), retain_graph=True)
-                torch.testing.assert_close(by[unit, trial], torch.cat(truth), atol=1e-12, rtol=1e-10)
+                torch.testing.assert_close(by[trial, :, unit], torch.cat(truth), atol=1e-12, rtol=1e-10)
 
 
 def test_groups_share_and_others_stay(wiring):
@@ -134,7 +134,7 @@ weights = random_array((units, units), density=2e-4, rng=np.random.default_rng(0
 net = Circuit(Connectome.of(weights), decay=0.5, groups=["a", "b"] * (units // 2))
 net(torch.zeros(1, 3, 0, dtype=torch.float64)).rate.square().sum().backward()
 *_, last = net.sensitivities(torch.zeros(1, 2, 0, dtype=torch.float64))
-assert last.by_rate.shape == (units, 1, 2) and net.bias.grad.isfinite().all()
+assert last.by_rate.shape == (1, 2, units) and net.bias.grad.isfinite().all()
 print(peak() - before)
 """
 
