@@ -174,7 +174,7 @@ def recording_order(chosen: xr.Dataset, axes: Axes | None = None) -> Axes:
     names = [f"the {now} recorded", *(f"+ {name}" for name in chosen.neuron.values)]
     axes.set_xticks(range(count + 1), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set(yscale="log", ylabel="expected square error\nof the unrecorded neurons")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     style.bare(axes)

@@ -17,6 +17,7 @@ SMALL = {
     "3_one_matrix_several_dynamics": {"STEPS": 200, "POINTS": 3, "ALONG": 60},
     "4_reaching_and_adaptation": {"UNSEEN": 4},
     "5_inside_the_network": {"STEPS": 20, "DURATION": 4.0, "LONG": 1000, "STARTS": 4, "TRIALS": 2},
+    "6_bring_your_own_connectome": {"TRIALS": 1, "SAMPLES": 10, "NEXT": 2},
 }
 #: Those that take longer than ten seconds.
 SLOW = ("3_one_matrix_several_dynamics", "5_inside_the_network")
