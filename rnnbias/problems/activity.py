@@ -30,7 +30,7 @@ __all__ = ["ActivityFit", "ActivityProblem", "fit_activity"]
 QUANTITIES = ("rate", "current")
 _GRAPH = ("recurrent", "columns", "starts")
 _FALL = 0.3  # factor between the noise that is reckoned with in one stage and in the next
-_FLOOR = 1e-9  # of the noise, in units of what is to be explained
+_FLOOR = 1e-7  # of the noise, in units of what is to be explained
 _SILENT = 1e-12  # noise of a recording that is explained before anything is learned
 _BETTER = 0.99  # factor by which the loss must fall to count, and what is left over from stage to stage
 
