@@ -1,11 +1,13 @@
-"""Students of a circuit that learned a task (Beiran & Litwin-Kumar 2025, Figs 1 and 2): biases and gains from recordings."""
+"""Students of a circuit that learned a task: biases and gains from recordings.
+
+The setting of Beiran & Litwin-Kumar 2025, Figs 1 and 2.
+"""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -94,7 +96,7 @@ def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     seconds = time.perf_counter() - began
     truth = teacher.run(test.inputs.values).rate
     found = shares(fit, truth, test.inputs.values)
-    before = shares(replace(fit, network=student), truth, test.inputs.values)
+    before = shares(fit.before(), truth, test.inputs.values)
     return {
         **{name: found[name] for name in ("recorded", "unrecorded", "unrecorded_miss")},
         "untaught_miss": before["unrecorded_miss"],
@@ -139,12 +141,12 @@ def report(data: xr.Dataset) -> list[str]:
     header += ["misfit", "seconds", *(f"to {level:g}" for level in _LEVELS)]
     return [
         "## Students of a circuit that learned a task", "",
-        "A teacher of softplus neurons learned, throughout, to answer a pulse by two or five cycles of a sine; students "
-        "know its weights, inputs and initial state, and the mean of biases and gains among neurons that excite and "
-        "among those that inhibit. Errors are mean squares under 60 fresh trials over the variance of the neurons, "
-        f"biases and gains over the prior's. Second order sees {_TRIALS} trials, Adam 60 (start, rate and count of steps "
-        f"as published); noise is {_NOISE:g} of the spread of all activity. Misfit: what is left of the recording over "
-        "its spread, and the seconds until it was so small.", "",
+        "A teacher of softplus neurons learned, throughout, to answer a pulse by two or five cycles of a sine; "
+        "students know its weights, inputs and initial state, and the mean of biases and gains among neurons that "
+        "excite and among those that inhibit. Errors are mean squares under 60 fresh trials over the variance of the neurons, "
+        f"biases and gains over the prior's. Second order sees {_TRIALS} trials, Adam 60 (start, rate and count of "
+        f"steps as published); noise is {_NOISE:g} of the spread of all activity. Misfit: what is left of the recording "
+        "over its spread, and the seconds until it was so small.", "",
         *aligned(header, rows), "",
     ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from scipy import sparse
 from rnnbias import Adam, Circuit, fit_activity, load
 from systems.connectomes import Connectome
 
-__all__ = ["TASK_DT", "cycling", "excitatory", "limit_cycle", "taught"]
+__all__ = ["TASK_DT", "cycling", "excitatory", "taught"]
 
 TASK_DT = 0.1  # time steps, in time constants
 _STEPS = 200

@@ -7,7 +7,7 @@ attractors      long runs: `return_map`, `power_spectrum`, `floors`
 dimension       subspaces: `principal_components`, `alignment`
 biases          what was learned: `bias_histogram`, `bias_distance`, `unit_activity`, `interpolate`
 robustness      what they bear, and whether they shape anything: `robustness`, `linearised`
-uncertainty     how well recordings determine a circuit: `uncertainty`, `record_next`
+uncertainty     how well recordings determine a circuit: `uncertainty`, `record_next`, `greedy_choice`
 surgery         which units matter: `transplant`, `lesion`
 organisation    how units organise by task: `task_variance`, `clusters`, `correlation`, `switching`, `agreement`
 """
@@ -21,7 +21,7 @@ from rnnbias.analysis.lyapunov import kaplan_yorke, lyapunov_spectrum, system_sp
 from rnnbias.analysis.organisation import agreement, clusters, correlation, switching, task_variance
 from rnnbias.analysis.robustness import linearised, robustness
 from rnnbias.analysis.surgery import lesion, transplant
-from rnnbias.analysis.uncertainty import record_next, uncertainty
+from rnnbias.analysis.uncertainty import greedy_choice, record_next, uncertainty
 
 __all__ = [
     "agreement",
@@ -34,6 +34,7 @@ __all__ = [
     "eigenvalues",
     "fixed_points",
     "floors",
+    "greedy_choice",
     "interpolate",
     "jacobians",
     "kaplan_yorke",

@@ -14,7 +14,7 @@ from torch import Tensor
 from rnnbias.datasets.activity import read_inputs
 from rnnbias.networks import Circuit
 from rnnbias.objectives import Activity
-from rnnbias.problems.activity import ActivityFit
+from rnnbias.problems.activity import QUANTITIES, ActivityFit
 from rnnbias.solvers import DenseModel
 from systems import checks
 from systems.labels import Labelled, dataset
@@ -31,6 +31,7 @@ def uncertainty(
     inputs: xr.DataArray | ArrayLike | None = None,
     *,
     at: xr.DataArray | ArrayLike | None = None,
+    quantity: str | None = None,
 ) -> xr.Dataset:
     """How uncertain learned biases and gains are, and the activity of every neuron that follows from them.
 
@@ -46,13 +47,15 @@ def uncertainty(
         What it learned from, as `fit_activity` took it.
     at : array_like, optional
         Inputs (trial, time, input) under which activity is wanted; default: those of the recording.
+    quantity : str, optional
+        "rate" or "current"; default: what was recorded.
 
     Returns
     -------
     xarray.Dataset
         `bias_sd` and `gain_sd` (group), of what learned; `singular_value` (mode) and `mode_bias`, `mode_gain`
-        (mode, group); `activity` and `activity_sd` (trial, time, unit), of rates or currents as they were recorded,
-        before any indicator and noise.
+        (mode, group); `activity` and `activity_sd` (trial, time, unit), of the rates or currents, before any
+        indicator and noise.
 
     References
     ----------
@@ -73,6 +76,7 @@ def uncertainty(
     (True, True)
     """
     network = _learned(fit)
+    wanted = fit.quantity if quantity is None else checks.choice("quantity", quantity, QUANTITIES)
     train = fit.objective(recording, inputs)
     singular, modes = _posterior(fit, train)
     factor = modes / singular[:, None]  # (mode, learned): shifts by one standard deviation each
@@ -80,7 +84,7 @@ def uncertainty(
     entering = train.inputs if at is None else torch.from_numpy(read_inputs(at, channels=network.inputs)).to(factor)
     means, sds = [], []
     for current, rate, by_current, by_rate in network.sensitivities(entering):
-        now, slope = (rate, by_rate) if fit.quantity == "rate" else (current, by_current)
+        now, slope = (rate, by_rate) if wanted == "rate" else (current, by_current)
         means.append(now)
         sds.append((factor @ slope).square().sum(1).sqrt())
     activity, spread = (torch.stack(each, 1).cpu().numpy() for each in (means, sds))
@@ -88,8 +92,8 @@ def uncertainty(
     dims = ("trial", "time", "unit")
     variables = {
         "singular_value": Labelled("mode", singular.cpu().numpy(), "1", "singular value of the residuals"),
-        "activity": Labelled(dims, activity, "1", f"{fit.quantity} that is expected"),
-        "activity_sd": Labelled(dims, spread, "1", f"standard deviation of the {fit.quantity}"),
+        "activity": Labelled(dims, activity, "1", f"{wanted} that is expected"),
+        "activity_sd": Labelled(dims, spread, "1", f"standard deviation of the {wanted}"),
     }
     for part, deviation, mode in kinds:
         variables[f"{part}_sd"] = Labelled("group", deviation.cpu().numpy(), "1", f"standard deviation of the {part}")

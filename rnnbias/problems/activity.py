@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -25,7 +25,7 @@ from rnnbias.storage import checkpoint, netcdf
 from systems import checks
 from systems.labels import Labelled, dataset
 
-__all__ = ["ActivityFit", "ActivityProblem", "fit_activity"]
+__all__ = ["QUANTITIES", "ActivityFit", "ActivityProblem", "fit_activity"]
 
 QUANTITIES = ("rate", "current")
 _GRAPH = ("recurrent", "columns", "starts")
@@ -313,6 +313,10 @@ class ActivityFit(Fit):
         Returns a Dataset with `rate` and `current` (trial, time, unit), and `outputs` where the circuit is read.
         """
         return self.network.run(inputs, dt=self.dt, time_units=self.time_units)
+
+    def before(self) -> Self:
+        """The fit as it was before anything was learned."""
+        return replace(self, network=self.network.redrawn())
 
     def objective(
         self, recording: xr.Dataset | xr.DataArray, inputs: xr.DataArray | ArrayLike | None = None
