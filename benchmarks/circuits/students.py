@@ -143,10 +143,10 @@ def report(data: xr.Dataset) -> list[str]:
         "## Students of a circuit that learned a task", "",
         "A teacher of softplus neurons learned, throughout, to answer a pulse by two or five cycles of a sine; "
         "students know its weights, inputs and initial state, and the mean of biases and gains among neurons that "
-        "excite and among those that inhibit. Errors are mean squares under 60 fresh trials over the variance of the neurons, "
-        f"biases and gains over the prior's. Second order sees {_TRIALS} trials, Adam 60 (start, rate and count of "
-        f"steps as published); noise is {_NOISE:g} of the spread of all activity. Misfit: what is left of the recording "
-        "over its spread, and the seconds until it was so small.", "",
+        "excite and among those that inhibit. Errors are mean squares under 60 fresh trials over the variance of the "
+        f"neurons, biases and gains over the prior's. Second order sees {_TRIALS} trials, Adam 60 (start, rate and "
+        f"count of steps as published); noise is {_NOISE:g} of the spread of all activity. Misfit: what is left of the "
+        "recording over its spread, and the seconds until it was so small.", "",
         *aligned(header, rows), "",
     ]  # fmt: skip
 

@@ -126,10 +126,11 @@ def report(data: xr.Dataset) -> list[str]:
     return [
         "## The worm", "",
         f"302 neurons, rows normalised, spectral radius 0.95; {_TRIALS} trials of {_STEPS} steps, in each of which "
-        f"{_STIMULATED} sensory neurons are driven; the teacher's biases have a spread of {_SPREAD}, one a class or one "
-        f"a neuron; {_RECORDED} random neurons are recorded with noise {_NOISE}. Square errors of the other neurons "
-        "under fresh stimuli over those before learning, beside what the linear theory at the estimate expects; samples "
-        "inside the 90 % intervals; estimated noise over the true one. Shuffles: what the student knows of the wiring.",
+        f"{_STIMULATED} sensory neurons are driven; the teacher's biases have a spread of {_SPREAD}, one a class or "
+        f"one a neuron; {_RECORDED} random neurons are recorded with noise {_NOISE}. Square errors of the other "
+        "neurons under fresh stimuli over those before learning, beside what the linear theory at the estimate expects; "
+        "samples inside the 90 % intervals; estimated noise over the true one. Shuffles: what the student knows of the "
+        "wiring.",
         "", *aligned(header, rows), "",
     ]  # fmt: skip
 
@@ -166,24 +167,15 @@ def _random_report(data: xr.Dataset) -> list[str]:
     one = data.sel(condition="random setting", size=0).dropna("seed", how="all", subset=["rate"])
     ratio = one.rate / one.rate_predicted
     good = int((ratio < 2).sum())
-    rows = [
-        [str(int(seed)), "yes" if row.tied else "no", *(number(row[name], "{:.2g}") for name in ("recorded", "spread")),
-         number(row.strength, "{:.2g}"), *(number(row[name], "{:.3f}") for name in ("rate", "rate_predicted", "current")),
-         number(row.rate / row.rate_predicted, "{:.2f}"), number(row.noise, "{:.2f}")]
-        for seed in one.seed.values for row in [one.sel(seed=seed)]
-    ]  # fmt: skip
-    header = [
-        "setting",
-        "tied",
-        "recorded",
-        "spread",
-        "stimuli",
-        "rates",
-        "predicted",
-        "currents",
-        "ratio",
-        "noise/true",
-    ]
+    rows = []
+    for seed in one.seed.values:
+        row = one.sel(seed=seed)
+        sizes = [number(row[name], "{:.2g}") for name in ("recorded", "spread", "strength")]
+        errors = [number(row[name], "{:.3f}") for name in ("rate", "rate_predicted", "current")]
+        ratios = [number(value, "{:.2f}") for value in (row.rate / row.rate_predicted, row.noise)]
+        rows.append([str(int(seed)), "yes" if row.tied else "no", *sizes, *errors, *ratios])
+    header = ["setting", "tied", "recorded", "spread", "stimuli", "rates", "predicted", "currents", "ratio"]
+    header += ["noise/true"]
     return [
         "## Twenty settings drawn at random", "",
         f"The worm again. Rates of other neurons end below twice the linear prediction in {good} of {len(ratio)} "
