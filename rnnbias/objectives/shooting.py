@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -19,11 +20,24 @@ FAR = 1e3  # standard deviations at which a run that escapes is held
 
 
 class ClosedLoop(NamedTuple):
-    """How outputs become the next input: x_{t+1} = [x_t] + mean + scale y_{t+1}, [x_t] for increments only."""
+    """How outputs become the next input: x_{t+1} = [x_t] + mean + scale y_{t+1}, [x_t] for increments only.
+
+    The network sees x_t and what was `lags` before it, the first of which is 0.
+    """
 
     mean: Tensor
     scale: Tensor
     increment: bool
+    lags: tuple[int, ...] = (0,)
+
+    @property
+    def window(self) -> int:
+        """Samples from which a run can begin."""
+        return self.lags[-1] + 1
+
+    def seen(self, path: Sequence[Tensor], dim: int = -1) -> Tensor:
+        """What the network sees at the end of a path, or its derivatives, side by side along `dim`, that of states."""
+        return path[-1] if len(self.lags) == 1 else torch.cat([path[-1 - lag] for lag in self.lags], dim)
 
     def advance(self, now: Tensor, output: Tensor) -> Tensor:
         """x_{t+1} (..., state) from x_t and y_{t+1}."""
@@ -35,8 +49,9 @@ class Shooting(Objective[RNN]):
     """Free runs of a network through noisy observations, each from a start of its own that is estimated too.
 
     A run of K steps from s_i gives x_0 = s_i, x_1, ..., x_K; its residuals are (x_t - o_t) / noise for every t, o being
-    what was observed. Together with the residuals `bias / prior` they make minus twice the logarithm of a posterior,
-    for Gaussian noise of this size and a Gaussian prior on the shifts of the biases.
+    what was observed. Where the network sees delays, s_i is a whole window, whose samples have residuals too. Together
+    with the residuals `bias / prior` they make minus twice the logarithm of a posterior, for Gaussian noise of this
+    size and a Gaussian prior on the shifts of the biases.
 
     The starts are eliminated (a Schur complement, by the QR factors of every run's own derivatives): the Jacobian is
     that of residuals whose starts follow the biases as is best to first order, so that solvers see the biases alone.
@@ -49,7 +64,7 @@ class Shooting(Objective[RNN]):
     Parameters
     ----------
     observed : Tensor
-        (run, K + 1, state), standardised.
+        (run, window + K, state), standardised.
     loop : ClosedLoop
         What turns outputs into inputs.
     noise : Tensor
@@ -57,7 +72,7 @@ class Shooting(Objective[RNN]):
     prior : float
         Standard deviation of the biases' shifts.
     starts : Tensor, optional
-        (run, state), where the estimates of the starts begin; default: what was observed.
+        (run, window x state), where the estimates of the starts begin; default: what was observed.
 
     Reference: Bock 1981, in Modelling of Chemical Reaction Systems, Springer (multiple shooting); Golub & Pereyra 1973,
     SIAM J. Numer. Anal. 10, 413 (elimination).
@@ -67,7 +82,7 @@ class Shooting(Objective[RNN]):
         self, observed: Tensor, loop: ClosedLoop, noise: Tensor, prior: float, starts: Tensor | None = None
     ) -> None:
         self.observed, self.loop, self.noise, self.prior = observed, loop, noise, prior
-        self.starts = (observed[:, 0] if starts is None else starts).clone()
+        self.starts = (observed[:, : loop.window].flatten(1) if starts is None else starts).clone()
         self._response: tuple[Tensor, Tensor] | None = None
 
     def __len__(self) -> int:
@@ -82,7 +97,7 @@ class Shooting(Objective[RNN]):
     @property
     def length(self) -> int:
         """K."""
-        return self.observed.shape[1] - 1
+        return self.observed.shape[1] - self.loop.window
 
     @property
     def washout(self) -> int:
@@ -90,7 +105,7 @@ class Shooting(Objective[RNN]):
         return 0
 
     def restarted(self, starts: Tensor) -> Self:
-        """The same objective with other estimates of the starts, (run, state), to begin with."""
+        """The same objective with other estimates of the starts, (run, window x state), to begin with."""
         other = copy.copy(self)
         other.starts, other._response = starts.clone(), None
         return other
@@ -143,22 +158,26 @@ class Shooting(Objective[RNN]):
 
     @torch.no_grad()
     def denoised(self, network: RNN) -> Tensor:
-        """The runs from the estimated starts, (run, K + 1, state): what was observed, without its noise."""
+        """The runs from the estimated starts, (run, window + K, state): what was observed, without its noise."""
         return self.run(network, self._starts(network))
 
     def spread(self, network: RNN) -> Tensor:
-        """Estimate the noise (state,) from the residuals, of which every run has spent one a state on its start."""
+        """Estimate the noise (state,) from the residuals, of which every run has spent a window on its start."""
         error = self.denoised(network) - self.observed
         runs, samples, _ = error.shape
-        return (error.square().sum((0, 1)) / (runs * (samples - 1))).sqrt()
+        return (error.square().sum((0, 1)) / (runs * (samples - self.loop.window))).sqrt()
 
     def run(self, network: RNN, starts: Tensor) -> Tensor:
-        """Free runs (run, K + 1, state) from these starts."""
-        states = [starts]
+        """Free runs (run, window + K, state) from these starts."""
+        states = self._window(starts)
         for _ in range(self.length):
-            _, rate = _respond(network, states[-1])
+            _, rate = _respond(network, self.loop.seen(states))
             states.append(self.loop.advance(states[-1], network.read(rate)).clamp(-FAR, FAR))
         return torch.stack(states, 1)
+
+    def _window(self, starts: Tensor) -> list[Tensor]:
+        """The samples (run, state) of starts (run, window x state)."""
+        return list(starts.unflatten(1, (self.loop.window, -1)).unbind(1))
 
     def _starts(self, network: RNN) -> Tensor:
         """The starts, moved as the biases have moved since the last linearisation."""
@@ -168,47 +187,47 @@ class Shooting(Objective[RNN]):
         return self.starts + response @ (network.bias.detach() - before)
 
     def _sensitivities(self, network: RNN) -> tuple[Tensor, Tensor, Tensor]:
-        """Runs, and their derivatives by the biases (run, K + 1, state, bias) and by their starts."""
-        wiring, now = network.wiring, self.starts
-        by_start = torch.eye(now.shape[1], dtype=now.dtype, device=now.device).expand(len(now), -1, -1)
-        by_bias = now.new_zeros(len(now), now.shape[1], network.bias.numel())
-        out = [(now, by_bias, by_start)]
-        read = self.loop.scale[:, None] * wiring.oppose(network.readout)  # (state, unit)
+        """Runs, and their derivatives by the biases (run, window + K, state, bias) and by their starts."""
+        wiring, loop, (path, by_start) = network.wiring, self.loop, self._beginning()
+        by_bias = [path[0].new_zeros(*path[0].shape, network.bias.numel())] * loop.window
+        read = loop.scale[:, None] * wiring.oppose(network.readout)  # (state, unit)
         for _ in range(self.length):
-            now, slope, local = self._step(network, now, read)
-            by_start = local @ by_start
-            by_bias = local @ by_bias
-            by_bias += wiring.to_biases(slope[:, None] * read)
-            out.append((now, by_bias, by_start))
-        runs, biases, starts = zip(*out, strict=True)
-        return torch.stack(runs, 1), torch.stack(biases, 1), torch.stack(starts, 1)
+            then, slope, local = self._step(network, path, read)
+            by_start.append(local @ loop.seen(by_start, 1))
+            by_bias.append(local @ loop.seen(by_bias, 1) + wiring.to_biases(slope[:, None] * read))
+            path.append(then)
+        return torch.stack(path, 1), torch.stack(by_bias, 1), torch.stack(by_start, 1)
 
     def _tangents(self, network: RNN) -> tuple[Tensor, Tensor]:
-        """Runs, and their derivatives by their starts (run, K + 1, state, state)."""
-        now = self.starts
-        tangent = torch.eye(now.shape[1], dtype=now.dtype, device=now.device).expand(len(now), -1, -1)
-        out = [(now, tangent)]
+        """Runs, and their derivatives by their starts (run, window + K, state, window x state)."""
+        path, tangents = self._beginning()
         read = self.loop.scale[:, None] * network.wiring.oppose(network.readout)
         for _ in range(self.length):
-            now, _, local = self._step(network, now, read)
-            tangent = local @ tangent
-            out.append((now, tangent))
-        runs, tangents = zip(*out, strict=True)
-        return torch.stack(runs, 1), torch.stack(tangents, 1)
+            then, _, local = self._step(network, path, read)
+            tangents.append(local @ self.loop.seen(tangents, 1))
+            path.append(then)
+        return torch.stack(path, 1), torch.stack(tangents, 1)
 
-    def _step(self, network: RNN, now: Tensor, read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The next states, the slopes of the units (run, unit), and d(next)/d(now) (run, state, state)."""
-        drive, rate = _respond(network, now)
+    def _beginning(self) -> tuple[list[Tensor], list[Tensor]]:
+        """The samples (run, state) of the starts, and their derivatives by the starts."""
+        runs, size = self.starts.shape
+        unit = torch.eye(size, dtype=self.starts.dtype, device=self.starts.device).expand(runs, -1, -1)
+        return self._window(self.starts), list(unit.chunk(self.loop.window, 1))
+
+    def _step(self, network: RNN, path: Sequence[Tensor], read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The next states, the slopes of the units (run, unit), and d(next)/d(seen) (run, state, seen)."""
+        now = path[-1]
+        drive, rate = _respond(network, self.loop.seen(path))
         slope = network.slope(drive)
         then = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
         folded = network.wiring.gather(slope[:, None] * read)  # (run, state, row)
         local = folded @ network.input
         if self.loop.increment:
-            local = local + torch.eye(now.shape[1], dtype=now.dtype, device=now.device)
+            local = local + torch.eye(*local.shape[1:], dtype=now.dtype, device=now.device)
         return then, slope, local
 
 
-def _respond(network: RNN, now: Tensor) -> tuple[Tensor, Tensor]:
-    """Pre-activations and rates (run, unit) of a network without memory that sees `now` (run, state)."""
-    drive, fired = network.activate(network.external(now))
+def _respond(network: RNN, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Pre-activations and rates (run, unit) of a network without memory."""
+    drive, fired = network.activate(network.external(seen))
     return drive, network.beta * fired

@@ -17,6 +17,7 @@ from systems import checks
 
 __all__ = ["OUTPUTS", "Frame", "closed_loop", "denoised", "open_loop", "segments", "shooting", "starts"]
 
+_LOST = 4.0  # times the usual squared error of a run
 #: What the output stands for: the normalised increment over the horizon, or the standardised state itself.
 OUTPUTS = ("increment", "state")
 
@@ -28,23 +29,47 @@ class Frame(NamedTuple):
     (x_{t+horizon} - x_t) / scale, or as the state x_{t+horizon} itself, where `steps` standardises nothing:
 
         x_{t+horizon} = [x_t] + steps.mean + steps.scale y
+
+    `delays` are how many samples the network sees of the past, x_t among them, and how far each is from the next.
     """
 
     states: Standardiser
     steps: Standardiser
     output: str
     horizon: int
+    delays: tuple[int, int] = (1, 1)
 
     @classmethod
-    def of(cls, values: np.ndarray, output: str, horizon: int, names: Sequence[str] | None = None) -> Frame:
+    def of(
+        cls,
+        values: np.ndarray,
+        output: str,
+        horizon: int,
+        names: Sequence[str] | None = None,
+        delays: tuple[int, int] = (1, 1),
+    ) -> Frame:
         """Measure the frame of training data (trial, time, state); refuse a constant state or step."""
         checks.choice("output", output, OUTPUTS)
         states = Standardiser.of(values, "the value of a state", names)
         Standardiser.of(values[:, horizon:] - values[:, :-horizon], "the change of a state over the horizon", names)
         if output == "state":
-            return cls(states, Standardiser(np.zeros_like(states.mean), np.ones_like(states.scale)), output, horizon)
-        standard = (values - states.mean) / states.scale
-        return cls(states, Standardiser.of(standard[:, horizon:] - standard[:, :-horizon]), output, horizon)
+            steps = Standardiser(np.zeros_like(states.mean), np.ones_like(states.scale))
+        else:
+            standard = (values - states.mean) / states.scale
+            steps = Standardiser.of(standard[:, horizon:] - standard[:, :-horizon])
+        return cls(states, steps, output, horizon, delays)
+
+    @property
+    def reach(self) -> int:
+        """How many samples back the network sees."""
+        count, spacing = self.delays
+        return (count - 1) * spacing
+
+    def inputs(self, standard: Tensor) -> Tensor:
+        """What the network sees of trials (trial, time, state) at each time; before the first sample, that sample."""
+        padded = torch.cat([standard[:, :1].expand(-1, self.reach, -1), standard], 1)
+        lags = range(0, self.reach + 1, self.delays[1])
+        return torch.cat([padded[:, self.reach - lag : padded.shape[1] - lag] for lag in lags], -1)
 
     def predict(self, now: Tensor, output: Tensor) -> Tensor:
         """The standardised state `horizon` samples after `now`."""
@@ -59,7 +84,7 @@ class Frame(NamedTuple):
     def loop(self, like: Tensor) -> ClosedLoop:
         """How outputs become inputs, with the type and device of `like`; for horizon 1."""
         mean, scale = (like.new_tensor(x) for x in self.steps)
-        return ClosedLoop(mean, scale, self.output == "increment")
+        return ClosedLoop(mean, scale, self.output == "increment", tuple(range(0, self.reach + 1, self.delays[1])))
 
 
 def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Sequences:
@@ -72,9 +97,13 @@ def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Se
     length = min(length, usable)
     count = math.ceil(usable / length)
     firsts = np.linspace(0, usable - length, count).round().astype(int)
-    inputs = torch.cat([standard[:, f : f + washout + length] for f in firsts])
-    later = torch.cat([standard[:, f + washout + frame.horizon : f + washout + frame.horizon + length] for f in firsts])
-    return Sequences(inputs, frame.target(inputs[:, washout:], later), washout)
+    seen = frame.inputs(standard)
+    inputs = torch.cat([seen[:, f : f + washout + length] for f in firsts])
+    now, later = (
+        torch.cat([standard[:, f + ahead : f + ahead + length] for f in firsts])
+        for ahead in (washout, washout + frame.horizon)
+    )
+    return Sequences(inputs, frame.target(now, later), washout)
 
 
 def shooting(
@@ -86,9 +115,10 @@ def shooting(
     `washout` samples of it, or as many as the trials can spare.
     """
     washout = min(washout, standard.shape[1] // 3) if network.remembers else 0
-    length = min(length, standard.shape[1] - washout - 1)
-    observed = _runs(standard[:, washout:], length)
-    parts = (observed, frame.loop(network.start), noise, prior, _runs(path[:, washout:], length)[:, 0])
+    loop = frame.loop(network.start)
+    length = min(length, standard.shape[1] - washout - loop.window)
+    observed, before = (_runs(each[:, washout:], length, loop.window) for each in (standard, path))
+    parts = (observed, loop, noise, prior, before[:, : loop.window].flatten(1))
     if not network.remembers:
         return Shooting(*parts)
     count = len(observed) // len(standard)
@@ -97,38 +127,47 @@ def shooting(
 
 
 def starts(runs: Shooting, path: Tensor) -> Tensor:
-    """The samples of `path` (trial, time, state) at which the runs of `shooting` begin, (run, state)."""
-    return _runs(path[:, runs.washout :], runs.length)[:, 0]
+    """The samples of `path` (trial, time, state) with which the runs of `shooting` begin, (run, window x state)."""
+    window = runs.loop.window
+    return _runs(path[:, runs.washout :], runs.length, window)[:, :window].flatten(1)
 
 
-def denoised(runs: Shooting, network: RNN, standard: Tensor) -> Tensor:
-    """The runs of `shooting` put together again, like `standard`; what they left out is as it is there."""
-    parts = runs.denoised(network).unflatten(0, (len(standard), -1))
-    path = torch.cat([standard[:, : runs.washout], parts[:, :, :-1].flatten(1, 2), parts[:, -1, -1:]], 1)
+def denoised(runs: Shooting, network: RNN, standard: Tensor, path: Tensor | None = None) -> Tensor:
+    """The runs of `shooting` put together again, like `standard`; what they left out is as it is there.
+
+    Runs that are lost, more than twice as far from what was observed as is usual, are as in `path` where it is given.
+    """
+    found, window = runs.denoised(network), runs.loop.window
+    if path is not None:
+        far = (found - runs.observed).square().mean((1, 2))
+        before = _runs(path[:, runs.washout :], runs.length, window)
+        found = torch.where((far > _LOST * far.median())[:, None, None], before, found)
+    parts, first = found.unflatten(0, (len(standard), -1)), window - 1
+    began = torch.cat([standard[:, : runs.washout], parts[:, 0, :first]], 1)
+    path = torch.cat([began, parts[:, :, first:-1].flatten(1, 2), parts[:, -1, -1:]], 1)
     return torch.cat([path, standard[:, path.shape[1] :]], 1)
 
 
-def _runs(standard: Tensor, length: int) -> Tensor:
-    """Trials (trial, time, state) cut into (run, length + 1, state); each begins where the last ended."""
-    return standard.unfold(1, length + 1, length).transpose(-1, -2).flatten(0, 1)
+def _runs(standard: Tensor, length: int, window: int) -> Tensor:
+    """Trials (trial, time, state) cut into (run, window + length, state); each begins where the last ended."""
+    return standard.unfold(1, window + length, length).transpose(-1, -2).flatten(0, 1)
 
 
 @torch.no_grad()
 def open_loop(network: RNN, frame: Frame, inputs: Tensor) -> Tensor:
     """Predict `horizon` samples ahead of every true input (trial, time, state)."""
-    return frame.predict(inputs, network.read(network(inputs).rate))
+    return frame.predict(inputs, network.read(network(frame.inputs(inputs)).rate))
 
 
 @torch.no_grad()
 def closed_loop(network: RNN, frame: Frame, context: Tensor, steps: int) -> Tensor:
     """Run on for `steps` samples after `context` (trial, time, state), predictions serving as inputs."""
-    rate = network(context).rate
+    rate, loop = network(frame.inputs(context)).rate, frame.loop(context)
     ahead = frame.predict(context[:, -frame.horizon :], network.read(rate[:, -frame.horizon :]))
     coming = list(ahead.unbind(1))
-    rate, out = rate[:, -1], []
+    rate, path = rate[:, -1], [context[:, 0]] * frame.reach + list(context.unbind(1))
     for _ in range(steps):
-        now = coming.pop(0)
-        out.append(now)
-        _, rate = network.advance(rate, network.external(now))
-        coming.append(frame.predict(now, network.read(rate)))
-    return torch.stack(out, 1)
+        path.append(coming.pop(0))
+        _, rate = network.advance(rate, network.external(loop.seen(path)))
+        coming.append(frame.predict(path[-1], network.read(rate)))
+    return torch.stack(path[-steps:], 1)

@@ -14,29 +14,31 @@ def normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def network(wiring="independent", units=8, moved=0.3, seed=0, **more):
+def network(wiring="independent", units=8, moved=0.3, seed=0, delays=1, **more):
     recipe = Recipe(wiring=wiring, gain=0.0, input_scale=0.8, readout_scale=2.0, seed=seed)
-    net = RNN(units, 2, 2, recipe=recipe, **more)
+    net = RNN(units, 2 * delays, 2, recipe=recipe, **more)
     net.bias.data += moved * normal(*net.bias.shape, seed=seed + 1)
     return net
 
 
 def by_hand(net, bias, starts, observed, loop=LOOP):
     """All residuals as a function of biases and starts."""
-    states = [starts]
-    for _ in range(observed.shape[1] - 1):
-        drive = net.wiring.spread(states[-1] @ net.input.T) + net.shifted(bias)
+    states = list(starts.unflatten(1, (-1, 2)).unbind(1))
+    for _ in range(observed.shape[1] - len(states)):
+        seen = torch.cat([states[-1 - lag] for lag in loop.lags], 1)
+        drive = net.wiring.spread(seen @ net.input.T) + net.shifted(bias)
         step = loop.mean + loop.scale * net.read(torch.tanh(drive))
         states.append((states[-1] if loop.increment else 0) + step)
     error = (torch.stack(states, 1) - observed) / NOISE
     return torch.cat([error.flatten(), bias / 2.0])
 
 
+@pytest.mark.parametrize("lags", [(0,), (0, 2), (0, 1, 2)])
 @pytest.mark.parametrize("increment", [True, False])
 @pytest.mark.parametrize("wiring", WIRINGS)
-def test_elimination_is_the_full_solve(wiring, increment):
-    net, observed = network(wiring), 0.5 * normal(4, 6, 2, seed=3)
-    loop = LOOP._replace(increment=increment)
+def test_elimination_is_the_full_solve(wiring, increment, lags):
+    net, observed = network(wiring, delays=len(lags)), 0.5 * normal(4, 5 + lags[-1] + 1, 2, seed=3)
+    loop = LOOP._replace(increment=increment, lags=lags)
     shooting = Shooting(observed, loop, NOISE, 2.0)
     shooting.settle(net, 30)
     error, matrix, _ = shooting.linearise(net)

@@ -103,32 +103,48 @@ def test_wrong_arguments_are_named(noisy, options, message):
         fit_system(noisy, units=20, progress=False, **options)
 
 
-@pytest.mark.parametrize("gain", [0.0, 0.5])
+@pytest.mark.parametrize(("gain", "delays"), [(0.0, (1, 1)), (0.5, (1, 1)), (0.0, (3, 2))])
 @pytest.mark.parametrize("length", [3, 7, 10])
-def test_runs_put_together_are_the_trials(length, gain):
-    network = RNN(4, 3, 3, recipe=Recipe.shaping(gain=gain))
+def test_runs_put_together_are_the_trials(length, gain, delays):
+    network = RNN(4, 3 * delays[0], 3, recipe=Recipe.shaping(gain=gain))
     trials = torch.randn(2, 31, 3, generator=torch.Generator().manual_seed(0)).double()
-    frame = Frame.of(trials.numpy(), "increment", 1)
+    frame = Frame.of(trials.numpy(), "increment", 1, delays=delays)
     runs = shooting(network, frame, trials, trials, length, torch.ones(3).double(), 1.0, 6)
     washout = 6 if gain else 0
-    assert runs.washout == washout and len(runs) == 2 * ((30 - washout) // length)
-    assert torch.equal(starts(runs, trials), runs.observed[:, 0])
+    window = frame.reach + 1
+    assert runs.washout == washout and len(runs) == 2 * ((31 - window - washout) // length)
+    assert torch.equal(starts(runs, trials), runs.observed[:, :window].flatten(1))
     runs.run = lambda network, starts: runs.observed  # a network that knows the truth
     assert torch.equal(denoised(runs, network, trials), trials)
     if gain:
         assert torch.equal(runs.context[1], trials[0, length : length + 6])
 
 
-def test_a_hidden_state_is_remembered():
-    """Of a rotation seen by one state, with noise: a network without memory cannot go round, one with it does."""
+def test_one_coordinate_of_noisy_chaos_is_forecast():
+    """Of Lorenz-63 seen by x with 5 % noise: longer than a Lyapunov time, by delays alone."""
+    seen, test = (
+        systems.get("lorenz63").simulate(duration=d, seed=s, observed=["x"]) for d, s in ((40.0, 0), (60.0, 1))
+    )
+    clean = seen.trajectory
+    noise = NOISE * float(clean.std()) * np.random.default_rng(5).standard_normal(clean.shape)
+    fit = fit_system((clean + noise).assign_attrs(seen.attrs), units=100, solver=LM, progress=False)
+    assert fit.frame.delays[0] == 8 and not fit.network.remembers
+    assert fit.skill(test) > 1.0
+    found = fit.denoise(clean + noise).trajectory
+    assert float((found - clean).std()) < 0.6 * float(noise.std())
+
+
+@pytest.mark.parametrize("more", [{"alpha": -0.7, "beta": 0.3}, {}])
+def test_a_hidden_state_is_seen_by_memory_or_by_delays(more):
+    """Of a rotation seen by one state, with noise: a network without a past cannot go round, one with it does."""
     time = np.arange(0, 60, 0.2)
     seen = (np.sin(time) + 0.05 * np.random.default_rng(0).normal(size=time.shape))[:, None]
     usual = {"dt": 0.2, "units": 100, "closed_loop": (5, 10, 20, 40, 80), "solver": LM, "progress": False}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit, blind = (fit_system(seen, hidden=hidden, **usual) for hidden in (True, False))
-    assert fit.network.recipe.gain == 0.9 and fit.network.alpha == -0.7
-    assert blind.network.recipe.gain == blind.network.alpha == 0
+        fit, blind = fit_system(seen, hidden=True, **usual, **more), fit_system(seen, hidden=False, **usual)
+    assert fit.network.remembers == bool(more) and (fit.frame.reach == 0) == bool(more)
+    assert not blind.network.remembers and blind.frame.reach == 0
 
     def error(fit):
         ahead = fit.forecast(seen[:150], 100).forecast.values[0, :, 0]

@@ -267,16 +267,17 @@ def test_whether_states_are_hidden_is_told_by_the_data(seen, hidden, noise):
     data = waves(samples=600, noise=noise).sel(state=seen)
     assert forecasting.Forecasting(data).hides_states() is hidden
     net = fit(data, hidden=None, solver=replace(LM, iterations=1)).network
-    assert (net.recipe.gain, net.alpha, net.beta) == ((0.9, -0.7, 0.3) if hidden else (0.0, 0.0, 1.0))
+    assert net.inputs == len(seen) * (8 if hidden else 1) and not net.remembers
 
 
-@pytest.mark.parametrize("name", ["recipe", "alpha", "beta"])
+@pytest.mark.parametrize("name", ["recipe", "alpha", "beta", "delays"])
 def test_memory_is_as_given(name):
-    given = {"recipe": Recipe(gain=0.2), "alpha": -0.5, "beta": 0.7}[name]
-    net = fit(waves(samples=100).sel(state=["a"]), hidden=None, **{name: given}).network
-    got = {"recipe": net.recipe, "alpha": net.alpha, "beta": net.beta}
+    given = {"recipe": Recipe(gain=0.2), "alpha": -0.5, "beta": 0.7, "delays": (3, 2)}[name]
+    found = fit(waves(samples=100).sel(state=["a"]), hidden=None, **{name: given})
+    net = found.network
+    got = {"recipe": net.recipe, "alpha": net.alpha, "beta": net.beta, "delays": found.frame.delays}
     usual = Recipe.shaping(gain=0.9) if name == "alpha" else Recipe.shaping()
-    assert got == {**{"recipe": usual, "alpha": 0.0, "beta": 1.0}, name: given}
+    assert got == {**{"recipe": usual, "alpha": 0.0, "beta": 1.0, "delays": (1, 1)}, name: given}
 
 
 def test_settings_of_numpy_kind():
@@ -323,6 +324,34 @@ def test_the_map_iterated_is_the_forecast(learned):
     start = learned.free_map(test)[1].requires_grad_()
     (gradient,) = torch.autograd.grad(step(start)[:, 40:].sum(), start)
     assert (gradient != 0).all()
+
+
+def test_delays_are_seen_everywhere(tmp_path):
+    """What is driven, forecast, iterated as a map and loaded again sees the same past."""
+    found = fit(waves(2).sel(state=["a", "c"]), delays=(3, 4), horizon=1)
+    assert found.frame.reach == 8 and found.network.inputs == 6
+    test = waves(2, samples=30, seed=5).sel(state=["a", "c"])
+    for context in (test, test.isel(time=slice(0, 3))):
+        ahead = found.forecast(context, 12).forecast.values
+        np.testing.assert_allclose(found.drive(context).prediction[:, -1], ahead[:, 0], rtol=1e-12)
+        step, state = found.free_map(context)
+        assert state.shape == (2, 40 + 9 * 2)
+        for wanted in ahead.swapaxes(0, 1):
+            state = step(state)
+            np.testing.assert_allclose(found.standardiser.inverse(state[:, -2:].detach()), wanted, rtol=1e-9)
+    again = rnnbias.load(found.save(tmp_path / "fit.nc"))
+    assert again == found and again.frame.delays == (3, 4)
+    assert found.stimuli(test).shape == (2, 30, 6)
+
+
+def test_delays_work_at_any_horizon():
+    """They are those of the inputs, whatever is predicted from them."""
+    data = waves(2).sel(state=["a"])
+    far = fit(data, delays=(3, 2), horizon=5)
+    seen = fit(data, horizon=5)
+    apart = [float(np.square(f.drive(data).prediction[:, 60:-5] - data.values[:, 65:]).mean()) for f in (far, seen)]
+    assert apart[0] < 0.1 * apart[1]
+    assert far.forecast(data.isel(time=slice(0, 40)), 9).forecast.shape == (2, 9, 1)
 
 
 def test_the_map_is_that_of_one_step():
@@ -535,6 +564,9 @@ def test_a_finished_fit_was_not_interrupted(learned):
         ({"output": "x"}, "output must be one of 'increment', 'state'"),
         ({"activation": "swish"}, "activation must be one of 'tanh'"),
         ({"alpha": -2}, "alpha"),
+        ({"delays": 3}, "delays must be a count and a spacing"),
+        ({"delays": (0, 1)}, "delays must be at least 1, got 0"),
+        ({"delays": (2, 1), "alpha": -0.5}, "delays need a network that does not remember"),
         ({"beta": 0}, "beta"),
         ({"washout": -1}, "washout"),
         ({"washout": 0.5}, "washout"),

@@ -77,6 +77,20 @@ def test_segments_cover_every_target_with_their_own_history(trials, samples, was
 
 
 @every_frame
+def test_inputs_are_the_past(output, horizon):
+    frame = Frame.of(VALUES, output, horizon, delays=(3, 2))
+    x = frame.states.transform(VALUES, LIKE)
+    seen = frame.inputs(x)
+    assert frame.reach == 4 and seen.shape == (2, 90, 9)
+    for t in (0, 1, 3, 4, 50):
+        wanted = torch.cat([x[:, max(t - lag, 0)] for lag in (0, 2, 4)], -1)
+        assert torch.equal(seen[:, t], wanted)
+    batch = segments(x, frame, washout=7, length=20)
+    assert torch.equal(batch.inputs[0], seen[0, :27])
+    torch.testing.assert_close(frame.predict(x[:, 7:27], batch.targets[:2]), x[:, 7 + horizon : 27 + horizon])
+
+
+@every_frame
 def test_targets_are_what_would_predict_the_data(output, horizon):
     frame = Frame.of(VALUES, output, horizon)
     x = frame.states.transform(VALUES, LIKE)
