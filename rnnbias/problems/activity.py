@@ -20,7 +20,7 @@ from rnnbias.fit import FORM, Fit
 from rnnbias.networks import Circuit, trainable_parts
 from rnnbias.objectives import Activity, Observed
 from rnnbias.problems.base import Objectives, Problem, optimise
-from rnnbias.solvers import Solver, find_solver
+from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from rnnbias.storage import checkpoint, netcdf
 from systems import checks
 from systems.labels import Labelled, dataset
@@ -33,6 +33,8 @@ _FALL = 0.3  # factor between the noise that is reckoned with in one stage and i
 _FLOOR = 1e-7  # of the noise, in units of what is to be explained
 _SILENT = 1e-12  # noise of a recording that is explained before anything is learned
 _BETTER = 0.99  # factor by which the loss must fall to count, and what is left over from stage to stage
+_WORTH = 0.5  # by which minus twice the logarithm of the posterior must fall to count in the last stage
+_ITERATIONS = 60
 
 
 def fit_activity(
@@ -80,7 +82,7 @@ def fit_activity(
     prior : float or mapping of str to float
         Standard deviations of the shifts, of all or of {"bias": ..., "gain": ...}; `math.inf` for none.
     solver : Solver or str, optional
-        Default: `LevenbergMarquardt` for biases and gains, which lowers the noise that is reckoned with in stages, from
+        Default: `LevenbergMarquardt(iterations=60)` for biases and gains, which lowers the noise that is reckoned with in stages, from
         all that is to be explained down to that of the data; otherwise `Adam`, which learns in one stage.
     seed : int
         Of the solver's draws.
@@ -121,8 +123,9 @@ def fit_activity(
     parts = network.learn if learn is None else trainable_parts(learn, Circuit.parts)
     data = read_trials(recording, inputs, neurons=network.neurons, channels=network.inputs, outputs=network.outputs)
     problem = ActivityProblem(network, data, quantity=quantity, smoothing=smoothing, noise=noise, prior=prior)
-    second = {*parts} <= {"bias", "gain"}
-    solver = find_solver(("levenberg-marquardt" if second else "adam") if solver is None else solver, parts)
+    if solver is None:
+        solver = LevenbergMarquardt(iterations=_ITERATIONS) if {*parts} <= {"bias", "gain"} else "adam"
+    solver = find_solver(solver, parts)
     return optimise(
         problem, problem.network(learn=parts), solver, seed=checks.seed("seed", seed), patience=patience, goal=goal,
         progress=progress,
@@ -197,15 +200,15 @@ class ActivityProblem(Problem):
         least, done = self.noise or max(_FLOOR * level, _SILENT), False
         while not done:
             level, before = max(min(_FALL * level, left), least), left
-            yield self._judged(train.quieter(torch.full_like(train.noise, level)))
-            left = _size(train, network)
             done = level <= least
+            yield self._judged(train.quieter(torch.full_like(train.noise, level)), last=done)
+            left = _size(train, network)
             if self.noise is None and level < left and _BETTER * before < left:  # what is left over is noise
-                yield self._judged(train.quieter(torch.full_like(train.noise, left)))
+                yield self._judged(train.quieter(torch.full_like(train.noise, left)), last=True)
                 done = True
 
-    def _judged(self, train: Activity) -> Objectives:
-        level = float(train.noise.mean())
+    def _judged(self, train: Activity, *, last: bool = False) -> Objectives:
+        level, count = float(train.noise.mean()), int((~train.targets.isnan()).sum())
         return Objectives(
             train,
             train,
@@ -215,7 +218,7 @@ class ActivityProblem(Problem):
                 "misfit": ("1", "root-mean-square difference between what was seen and what was recorded"),
             },
             judge=train,
-            better=_BETTER,
+            better=max(_BETTER, 1 - _WORTH / count) if last else _BETTER,
         )
 
     def fit(self, **fields: Any) -> ActivityFit:
