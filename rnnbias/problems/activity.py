@@ -82,8 +82,8 @@ def fit_activity(
     prior : float or mapping of str to float
         Standard deviations of the shifts, of all or of {"bias": ..., "gain": ...}; `math.inf` for none.
     solver : Solver or str, optional
-        Default: `LevenbergMarquardt(iterations=60)` for biases and gains, which lowers the noise that is reckoned with in stages, from
-        all that is to be explained down to that of the data; otherwise `Adam`, which learns in one stage.
+        Default: `LevenbergMarquardt(iterations=60)` for biases and gains, which lowers the noise that is reckoned with
+        in stages, from all that is to be explained down to that of the data; otherwise `Adam`, which learns in one.
     seed : int
         Of the solver's draws.
     patience, goal, progress
