@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 import xarray as xr
 
-from arguments import Parser, complete, machine, scores
+from arguments import Parser, complete, machine, save, scores
 from circuits import EXPERIMENTS
 from circuits.experiments import Cell, Plan
 from rnnbias.evaluation import Runs, gather
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             data = gather(runs, Cell._fields, title=f"connectome benchmark: {name}", config={"seed": 0})
             write_netcdf(data, args.out / f"{name}.nc")
             lines += experiment.report(data)
+            if experiment.picture is not None:
+                save(experiment.picture(plan), args.out / f"{name}.png")
     text = "\n".join(lines)
     (args.out / "connectome.md").write_text(text)
     print(text)

@@ -35,12 +35,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Cells, how one is made, what is measured of it (units and meaning by name), and what the report says."""
+    """Cells, how one is made, what is measured of it (units and meaning by name), what the report says, and what it
+    draws.
+    """
 
     cells: Callable[[Plan], list[Cell]]
     make: Callable[[Cell, Plan], Mapping[str, float]]
     scores: Mapping[str, tuple[str, str]]
     report: Callable[[xr.Dataset], list[str]]
+    picture: Callable[[Plan], object] | None = None
 
 
 def shares(fit: ActivityFit, truth: xr.DataArray, inputs: np.ndarray) -> dict[str, float]:

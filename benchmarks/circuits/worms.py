@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from circuits.experiments import Cell, Experiment, Plan, over_seeds
-from rnnbias import ActivityFit, Circuit, fit_activity
+from rnnbias import ActivityFit, Circuit, fit_activity, plot
 from rnnbias.analysis import uncertainty
 from systems.connectomes import Connectome, celegans, degree_preserving, scrambled_signs, shuffled_identities
 from tables import aligned, number
@@ -59,11 +60,22 @@ def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     )  # fmt: skip
 
 
-def _student(
+class _Lesson(NamedTuple):
+    """A teacher, what drives it and what it does then, which neurons were recorded, and the student."""
+
+    teacher: Circuit
+    drive: np.ndarray
+    seen: xr.DataArray
+    others: np.ndarray
+    fit: ActivityFit
+    seconds: float
+
+
+def _lesson(
     rng: np.random.Generator, *, tied: bool, recorded: int, spread: float, noise: float, strength: float = 1.0,
     shuffle: str | None = None, seed: int = 0,
-) -> dict[str, float]:  # fmt: skip
-    """Draw a teacher, record it, and score a student."""
+) -> _Lesson:  # fmt: skip
+    """Draw a teacher, record it, and let a student learn."""
     worm = wiring()
     groups = worm.labels("class") if tied else None
 
@@ -71,23 +83,36 @@ def _student(
         return Circuit(graph, inputs=np.eye(worm.units), decay=_DECAY, groups=groups)
 
     teacher = circuit(worm)
-    bias = spread * rng.standard_normal(teacher.learned)
-    teacher.bias.data.copy_(teacher.bias.new_tensor(bias))
-    drive, fresh = (strength * _stimuli(rng) for _ in range(2))
-    which = rng.permutation(worm.units)
+    teacher.bias.data.copy_(teacher.bias.new_tensor(spread * rng.standard_normal(teacher.learned)))
+    drive, which = strength * _stimuli(rng), rng.permutation(worm.units)
     seen = teacher.run(drive).rate.isel(unit=which[:recorded])
     seen = seen + noise * rng.standard_normal(seen.shape)
     graph = worm if shuffle is None else _SHUFFLES[shuffle](worm, seed)
     began = time.perf_counter()
     fit = fit_activity(circuit(graph), seen, drive, prior=spread, progress=False)
-    seconds = time.perf_counter() - began
-    others, truth = np.sort(which[recorded:]), teacher.run(fresh)
-    found = {"seconds": seconds, "noise": fit.settings["noise"] / noise}
+    return _Lesson(teacher, drive, seen, np.sort(which[recorded:]), fit, time.perf_counter() - began)
+
+
+def _student(rng: np.random.Generator, *, noise: float, strength: float = 1.0, **settings: Any) -> dict[str, float]:
+    """Score a student."""
+    lesson = _lesson(rng, noise=noise, strength=strength, **settings)
+    fit, bias, fresh = lesson.fit, lesson.teacher.bias.detach().numpy(), strength * _stimuli(rng)
+    found = {"seconds": lesson.seconds, "noise": fit.settings["noise"] / noise}
     found["bias"] = float(((fit.network.bias.detach().numpy() - bias) ** 2).sum() / (bias**2).sum())
+    truth = lesson.teacher.run(fresh)
     for quantity in ("current", "rate"):
-        sure = uncertainty(fit, seen, drive, at=fresh, quantity=quantity)
-        found |= _compared(fit, sure, truth[quantity].values, fresh, others, quantity)
+        sure = uncertainty(fit, lesson.seen, lesson.drive, at=fresh, quantity=quantity)
+        found |= _compared(fit, sure, truth[quantity].values, fresh, lesson.others, quantity)
     return found
+
+
+def picture(plan: Plan) -> np.ndarray:
+    """Rates of neurons under a fresh stimulus that changes, with their 90 % intervals and the truth."""
+    rng = np.random.default_rng((0, 4))
+    lesson = _lesson(rng, tied=True, recorded=_RECORDED, spread=_SPREAD, noise=_NOISE)
+    fresh = np.concatenate([_stimuli(rng)[:1], _stimuli(rng)[:1]], 1)
+    sure = uncertainty(lesson.fit, lesson.seen, lesson.drive, at=fresh)
+    return plot.activity_bands(sure, lesson.teacher.run(fresh).rate)
 
 
 def _compared(
@@ -135,7 +160,7 @@ def report(data: xr.Dataset) -> list[str]:
     ]  # fmt: skip
 
 
-WORM = Experiment(cells, make, _SCORES, report)
+WORM = Experiment(cells, make, _SCORES, report, picture)
 
 
 def _random_cells(plan: Plan) -> list[Cell]:

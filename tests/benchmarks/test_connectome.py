@@ -26,7 +26,7 @@ def report(tmp_path_factory):
 
 
 def test_a_run_leaves_tables_and_numbers(report):
-    assert {p.name for p in report.iterdir()} == {"connectome.md", "worm.nc", "linear.nc", "rows"}
+    assert {p.name for p in report.iterdir()} == {"connectome.md", "worm.nc", "worm.png", "linear.nc", "rows"}
     text = (report / "connectome.md").read_text()
     assert "## The worm" in text and "## The linear theory" in text and "--quick" in text
     ds = xr.load_dataset(report / "worm.nc", engine="h5netcdf")
