@@ -85,7 +85,7 @@ def refused(path):
     [
         {},
         {"learn": "readout", "solver": Ridge()},
-        {"learn": "weights", "solver": Adam(iterations=4, every=2)},
+        {"learn": "weights", "solver": Adam(iterations=4, every=2, weight_decay=0.1)},
         {"learn": {"bias", "gain", "mask", "readout", "initial"}, "solver": Adam(iterations=4, every=2)},
         {"recipe": Recipe(law="dale", wiring="independent", gain=np.float32(0.3))},
         {"recipe": Recipe(law="ternary"), "horizon": 3, "output": "state", "observed": ["y"]},
@@ -180,6 +180,14 @@ def test_files_of_the_first_release_do_what_they_did(kind, measure, wanted, tmp_
     assert rnnbias.load(found.save(tmp_path / "again.nc")) == found
     terms = ["loss_position", "loss_velocity", "loss_force"] if kind == "reach" else []
     assert [name for name in found.history.data_vars if "loss" in name] == ["loss", "held_out_loss", *terms]
+
+
+def test_files_that_know_no_weight_decay_learned_without_it():
+    path = OLD / "classes.nc"
+    settings = config(xr.load_dataset(path, engine="h5netcdf"))["solver"]
+    assert settings.pop("name") == "Adam" and "weight_decay" not in settings
+    found = rnnbias.load(path).solver
+    assert found == Adam(**settings) and found.weight_decay == 0
 
 
 # Atomic -----------------------------------------------------------------------------------------------------

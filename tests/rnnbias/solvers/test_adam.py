@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -129,6 +130,47 @@ def test_the_rate_falls_or_stays():
     assert path(decay="cosine")[1] == pytest.approx(1.0, rel=0.1)
 
 
+def torchs_own(optimiser, steps, decay, clip):
+    """The biases after each step of an optimiser of torch, over one trial."""
+    net, train, path = network(), task(trials=1), []
+    optimiser = optimiser(net.parameters())
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, eta_min=0.03 / 100)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        train.cost(net).backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimiser.step()
+        if decay == "cosine":
+            schedule.step()
+        path.append(net.bias.detach().clone())
+    return torch.stack(path)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("decay", ["none", "cosine"])
+@pytest.mark.parametrize("clip", [None, 0.1])
+def test_it_goes_where_torchs_own_goes_to_the_last_bit(clip, decay, weight_decay):
+    steps, net, train, path = 30, network(), task(trials=1), []
+    monitor = Monitor(net, train, 99, lambda n: {"s": path.append(n.bias.detach().clone()) or 0.0}, progress=False)
+    solver = Adam(iterations=steps, every=1, rate=0.03, clip=clip, decay=decay, weight_decay=weight_decay)
+    solver.solve(net, train, monitor)
+
+    coupled = partial(torch.optim.Adam, lr=0.03, weight_decay=weight_decay)
+    assert torch.equal(torch.stack(path), torchs_own(coupled, steps, decay, clip))
+    if weight_decay:
+        decoupled = partial(torch.optim.AdamW, lr=0.03, weight_decay=weight_decay)
+        assert not torch.equal(torch.stack(path), torchs_own(decoupled, steps, decay, clip))
+
+
+def test_weight_decay_shrinks_what_is_learned():
+    sizes = []
+    for weight_decay in (0.0, 0.1):
+        learn(net := network(), replace(ADAM, weight_decay=weight_decay))
+        sizes.append(net.bias.detach().norm())
+    assert sizes[1] < 0.5 * sizes[0]
+
+
 def test_masks_are_steep_while_learning_and_step_functions_in_every_record(monkeypatch):
     used, recorded = [], []
     residual = Sequences.residual
@@ -183,6 +225,9 @@ def test_it_learns_anything():
         ({"seed": -1}, "seed"),
         ({"epochs": 0}, "epochs"),
         ({"decay": "linear"}, "decay"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"weight_decay": float("nan")}, "weight_decay"),
+        ({"weight_decay": "0.1"}, "weight_decay"),
         ({"steepness": (1.0,)}, "steepness"),
         ({"steepness": (0.0, 1.0)}, "steepness"),
     ],
@@ -193,6 +238,6 @@ def test_wrong_settings_are_named(changes, message):
 
 
 def test_settings_come_back():
-    for solver in (ADAM, Adam(epochs=2, clip=None, steepness=[1, 10])):
+    for solver in (ADAM, Adam(epochs=2, clip=None, steepness=[1, 10], weight_decay=0.1)):
         settings = solver.to_dict()
         assert settings.pop("name") == "Adam" and Adam(**json.loads(json.dumps(settings))) == solver
