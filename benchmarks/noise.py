@@ -27,6 +27,7 @@ import peers
 import seeds
 import systems
 from arguments import Parser, complete, machine, save, scores
+from rivals import RIVALS
 from rnnbias import Recipe, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
@@ -107,8 +108,9 @@ def echo(data: xr.DataArray, size: Size, seed: int) -> Forecaster:
 
 LEARNERS: Mapping[str, Callable[[xr.DataArray, Size, int], Forecaster]] = {
     "polynomial": polynomial, "echo-state": echo, "lazy biases": lazy, "biases, single steps": single,
-    "biases, closed loop": closed,
+    "biases, closed loop": closed, **RIVALS,
 }  # fmt: skip
+_USUAL = [name for name in LEARNERS if name not in RIVALS]
 
 
 @cache
@@ -221,7 +223,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser("noise", __doc__, resume=True)
     parser.add_argument("--system", default="lorenz63", metavar="NAME", help="%(default)s; also dysts:NAME")
     parser.add_argument("--noises", type=float, nargs="+", default=[0.0, 0.001, 0.01, 0.05, 0.1], metavar="SD")
-    parser.add_argument("--learners", nargs="+", default=list(LEARNERS), metavar="NAME", help=", ".join(LEARNERS))
+    parser.add_argument("--learners", nargs="+", default=_USUAL, metavar="NAME", help=", ".join(LEARNERS))
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="%(default)s")
     parser.add_argument("--units", type=int, default=603, metavar="N", help="biases that learn (%(default)s)")
     args = parser.parse_args(argv)
