@@ -49,9 +49,9 @@ def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     wiring = Connectome.of(left @ right.T / units, name="rank two")
     gain = np.maximum(1 + _SPREAD * rng.standard_normal(units), 1e-3)
     settings = {"decay": _DECAY, "learn": "gain"}
-    before = Circuit(wiring, gain=gain, initial=left[:, 0], **settings).run(np.zeros((400, 0)))
+    before = Circuit(wiring, gain=gain, initial=left[:, 0], **settings).run(400)
     settings["initial"] = before.current.values[0, -1]
-    truth = Circuit(wiring, gain=gain, **settings).run(np.zeros((_STEPS, 0))).rate
+    truth = Circuit(wiring, gain=gain, **settings).run(_STEPS).rate
     recorded = rng.permutation(units)[:_RECORDED]
     student = Circuit(wiring, **settings)
     began = time.perf_counter()

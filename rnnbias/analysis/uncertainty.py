@@ -147,7 +147,7 @@ def record_next(
     >>> hub = np.zeros((4, 4))
     >>> hub[1:, 0] = 1.0  # a drives all others
     >>> net = Circuit(Connectome.of(hub, neurons=["a", "b", "c", "d"]), decay=0.5, leak="rate")
-    >>> seen = net.run(np.zeros((30, 0))).current.sel(unit=["a"])
+    >>> seen = net.run(30).current.sel(unit=["a"])
     >>> fit = fit_activity(net, seen, noise=0.01, quantity="current", progress=False)
     >>> record_next(fit, seen, k=1).neuron.values.tolist()
     ['b']

@@ -215,13 +215,29 @@ class Circuit(Network):
             rates.append(rate)
         return Trace(torch.stack(currents, 1), torch.stack(rates, 1))
 
-    def run(self, inputs: xr.DataArray | ArrayLike, *, dt: float = 1.0, time_units: str = "1") -> xr.Dataset:
-        """Run over inputs (time, input) or (trial, time, input), from the initial state.
+    def run(self, inputs: xr.DataArray | ArrayLike | int, *, dt: float = 1.0, time_units: str = "1") -> xr.Dataset:
+        """Run from the initial state.
 
-        Returns a Dataset with `rate` and `current` (trial, time, unit), and `outputs` (trial, time, output) where the
-        circuit is read; `dt` and its units label the time.
+        Parameters
+        ----------
+        inputs : array_like or int
+            (time, input) or (trial, time, input), in any order where dimensions have these names; for a circuit without
+            inputs, how many steps.
+        dt : float
+            The time step, which labels the time.
+        time_units : str
+            Its units.
+
+        Returns
+        -------
+        xarray.Dataset
+            `rate` and `current` (trial, time, unit), and `outputs` (trial, time, output) where the circuit is read.
         """
-        found = np.asarray(inputs, float)
+        if isinstance(inputs, Integral):
+            inputs = np.zeros((checks.whole("inputs", inputs, at_least=1), 0))
+        if isinstance(inputs, xr.DataArray):
+            inputs = inputs.transpose("trial", "time", "input", missing_dims="ignore")
+        found = np.asarray(inputs)
         found = checks.array("inputs", found if found.ndim == 3 else found[None], shape=(None, None, self.inputs))
         with torch.no_grad():
             trace = self(torch.from_numpy(found).to(self.start))

@@ -310,11 +310,8 @@ class ActivityFit(Fit):
             stored = checkpoint.stamped(stored.drop_vars([f"frozen_{n}" for n in _GRAPH]), self.network, FORM)
         return netcdf.write_netcdf(stored, path)
 
-    def activity(self, inputs: xr.DataArray | ArrayLike) -> xr.Dataset:
-        """What every neuron does under inputs (time, input) or (trial, time, input).
-
-        Returns a Dataset with `rate` and `current` (trial, time, unit), and `outputs` where the circuit is read.
-        """
+    def activity(self, inputs: xr.DataArray | ArrayLike | int) -> xr.Dataset:
+        """What every neuron does under inputs; see `Circuit.run`."""
         return self.network.run(inputs, dt=self.dt, time_units=self.time_units)
 
     def before(self) -> Self:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.integrate import solve_ivp
 
 from rnnbias.networks import Circuit, parameters
@@ -68,7 +69,7 @@ def test_small_steps_follow_the_differential_equation(wiring):
     """tau dh/dt = -h + W g phi(h + b)."""
     dt, start = 1e-4, np.linspace(-1, 1, UNITS)
     net = Circuit(wiring, decay=dt, bias=0.3, initial=start)
-    found = net.run(np.zeros((10000, 0))).current[0, -1]
+    found = net.run(10000).current[0, -1]
     truth = solve_ivp(lambda t, h: wiring.weights @ np.tanh(h + 0.3) - h, (0, 1), start, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(found, truth.y[:, -1], atol=1e-3)
 
@@ -89,6 +90,14 @@ def test_sensitivities_are_those_of_autograd(wiring, rng, leak, gain_at, activat
             for unit, trial in itertools.product(range(UNITS), range(2)):
                 truth = torch.autograd.grad(whole[trial, t, unit], list(net.parameters()), retain_graph=True)
                 torch.testing.assert_close(by[trial, :, unit], torch.cat(truth), atol=1e-12, rtol=1e-10)
+
+
+def test_dimensions_with_names_may_have_any_order(wiring, rng):
+    net = varied(wiring, rng)
+    drive = xr.DataArray(rng.standard_normal((3, 5, 2)), dims=("trial", "time", "input"))
+    xr.testing.assert_identical(net.run(drive.transpose("input", "time", "trial")), net.run(drive.values))
+    with pytest.raises(ValueError, match="inputs must have shape"):
+        net.run(10)
 
 
 def test_groups_share_and_others_stay(wiring):
