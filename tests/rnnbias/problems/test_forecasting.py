@@ -267,7 +267,14 @@ def test_whether_states_are_hidden_is_told_by_the_data(seen, hidden, noise):
     data = waves(samples=600, noise=noise).sel(state=seen)
     assert forecasting.Forecasting(data).hides_states() is hidden
     net = fit(data, hidden=None, solver=replace(LM, iterations=1)).network
-    assert net.inputs == len(seen) * (8 if hidden else 1) and not net.remembers
+    assert (net.recipe.gain, net.alpha, net.beta) == ((0.9, -0.7, 0.3) if hidden else (0.0, 0.0, 1.0))
+
+
+def test_a_system_that_hides_states_is_seen_by_delays():
+    usual = {"units": 20, "samples": 300, "solver": replace(LM, iterations=1), "closed_loop": (), "progress": False}
+    found = rnnbias.fit_system("lorenz63", observed="x", **usual)
+    assert found.network.inputs == found.frame.delays[0] == 8 and not found.network.remembers
+    assert rnnbias.fit_system("lorenz63", observed="x", hidden=False, **usual).network.inputs == 1
 
 
 @pytest.mark.parametrize("name", ["recipe", "alpha", "beta", "delays"])
