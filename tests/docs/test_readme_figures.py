@@ -2,7 +2,7 @@
 
 A figure is a number written in digits, or a count such as "8 of 10"; one that is part of a name (Lorenz-63, float32) is
 none. It stands in a report that says it with as many digits, or says a number of which it is a rounding; a sign that
-README writes must be that of the report. What was reached stands in the text, or in a line of a table with as many learned
+README writes must be that of the report. What was reached stands in the text, or in a table's line of as many learned
 numbers where there is one. Commands, settings and versions support nothing.
 """
 
