@@ -1,7 +1,7 @@
 """Skill against noise: biases beside polynomial regression and an echo-state network, both tuned on training data.
 
-    python benchmarks/noise.py [--system NAME] [--noises ...] [--learners ...] [--seeds K] [--units N] [--out DIR]
-                               [--quick] [--resume]
+    python benchmarks/noise.py [--system NAME] [--observed STATE] [--noises ...] [--learners ...] [--seeds K]
+                               [--units N] [--out DIR] [--quick] [--resume]
 
 Every seed draws the noise (in standard deviations of each state) and the random weights anew; all learners see the
 same noisy trial, and forecast the same windows of other trials, from a true state and from a noisy one. Tuning looks at
@@ -40,6 +40,7 @@ _NOISE_SEED = 1000
 _CONTEXT = 100
 _MARK = 0.4  # threshold of the valid time
 _FOLLOWED = 2000  # samples to measure an exponent by
+_DELAYS = (8, 2)  # of biases, where one state is seen
 _FEW = 25  # windows of the columns of robustness
 _SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
@@ -70,6 +71,7 @@ class Size(NamedTuple):
     settings: int = 200  # of each peer, at most, that are tried
     samples: int = 5000
     reach: float = 30.0  # Lyapunov times of a forecast
+    observed: str | None = None  # the one state that is seen; None: all are
 
 
 def closed(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
@@ -83,10 +85,10 @@ def single(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
 
 
 def _shaped(data: xr.DataArray, size: Size, seed: int, lengths: tuple[int, ...] | None) -> SystemFit:
-    recipe = Recipe.shaping(readout_scale=5.0)
     return fit_system(
-        data, units=size.units, seed=seed, recipe=recipe, closed_loop=lengths, holdout=0.02, progress=False
-    )
+        data, units=size.units, seed=seed, recipe=Recipe.shaping(readout_scale=5.0), closed_loop=lengths, holdout=0.02,
+        delays=None if size.observed is None else _DELAYS, progress=False,
+    )  # fmt: skip
 
 
 def lazy(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
@@ -123,12 +125,15 @@ def exponent(name: str) -> float:
 
 
 @cache
-def trials(name: str, windows: int, samples: int, reach: float) -> tuple[xr.DataArray, xr.DataArray]:
+def trials(
+    name: str, windows: int, samples: int, reach: float, observed: str | None = None
+) -> tuple[xr.DataArray, xr.DataArray]:
     """The true training trial, and the test trials: context and what follows."""
+    seen = None if observed is None else [observed]
     system = systems.get(name)
     ahead = (_CONTEXT + 1) * system.dt + reach / exponent(name)
-    train = system.simulate(duration=(samples + 1) * system.dt, seed=seeds.TRAIN).trajectory
-    test = system.simulate(trials=windows, duration=ahead, seed=seeds.TEST).trajectory
+    train = system.simulate(duration=(samples + 1) * system.dt, seed=seeds.TRAIN, observed=seen).trajectory
+    test = system.simulate(trials=windows, duration=ahead, seed=seeds.TEST, observed=seen).trajectory
     return train, test
 
 
@@ -140,7 +145,7 @@ def noisy(values: xr.DataArray, noise: float, scale: xr.DataArray, *stream: int)
 
 def row(key: Key, size: Size) -> xr.Dataset:
     """Learn, and score from true and from noisy starts."""
-    train, test = trials(size.system, size.windows, size.samples, size.reach)
+    train, test = trials(size.system, size.windows, size.samples, size.reach, size.observed)
     scale = train.std(("trial", "time"))
     data = noisy(train, key.noise, scale, seeds.TRAIN, key.seed).assign_attrs(lyapunov=exponent(size.system))
     began = time.perf_counter()
@@ -186,7 +191,8 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
     header += [*columns.HEADER, "seconds"]
     table = [cells(learner, noise) for noise in data.noise.values for learner in data.learner.values]
     return "\n".join([
-        f"# Skill against noise: {size.system}", "", f"    {command}", "", f"{machine()}, {source()}.", "",
+        f"# Skill against noise: {size.system}{f' by {size.observed} alone' if size.observed else ''}", "",
+        f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
         f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times "
         f"(exponent {exponent(size.system):.3g} per time unit) at threshold {_MARK}, at most {size.reach:g}, always "
@@ -222,6 +228,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     parser = Parser("noise", __doc__, resume=True)
     parser.add_argument("--system", default="lorenz63", metavar="NAME", help="%(default)s; also dysts:NAME")
+    parser.add_argument("--observed", metavar="STATE", help="the one state that is seen (all)")
     parser.add_argument("--noises", type=float, nargs="+", default=[0.0, 0.001, 0.01, 0.05, 0.1], metavar="SD")
     parser.add_argument("--learners", nargs="+", default=_USUAL, metavar="NAME", help=", ".join(LEARNERS))
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="%(default)s")
@@ -234,10 +241,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             checks.choice("--learners", name, LEARNERS)
         checks.whole("--seeds", args.seeds, at_least=1)
         checks.whole("--units", args.units, at_least=12)
-        args.size = Size(args.system, args.units, 200)
+        args.size = Size(args.system, args.units, 200, observed=args.observed)
         if args.quick:
-            args.size, args.noises, args.seeds = Size(args.system, 60, 10, (5, 10), 20, 600, 5.0), args.noises[-2:], 1
-        trials(args.system, args.size.windows, args.size.samples, args.size.reach)
+            args.size, args.noises, args.seeds = (
+                Size(args.system, 60, 10, (5, 10), 20, 600, 5.0, args.observed),
+                args.noises[-2:],
+                1,
+            )
+        trials(args.system, args.size.windows, args.size.samples, args.size.reach, args.size.observed)
         keys = [Key(*each) for each in itertools.product(args.learners, args.noises, range(args.seeds))]
         args.runs = Runs(args.out / "rows", dict.fromkeys(keys, args.size._asdict()), resume=args.resume)
     except (ValueError, TypeError, OSError, ImportError) as error:
