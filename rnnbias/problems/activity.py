@@ -33,7 +33,7 @@ _FALL = 0.3  # factor between the noise that is reckoned with in one stage and i
 _FLOOR = 1e-7  # of the noise, in units of what is to be explained
 _SILENT = 1e-12  # noise of a recording that is explained before anything is learned
 _BETTER = 0.99  # factor by which the loss must fall to count, and what is left over from stage to stage
-_WORTH = 0.5  # by which minus twice the logarithm of the posterior must fall to count in the last stage
+_WORTH = 0.1  # by which minus twice the logarithm of the posterior must fall to count in the last stage
 _ITERATIONS = 60
 
 
