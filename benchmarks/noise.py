@@ -1,6 +1,6 @@
 """Skill against noise: biases beside polynomial regression and an echo-state network, both tuned on training data.
 
-    python benchmarks/noise.py [--system NAME] [--observed STATE] [--noises ...] [--learners ...] [--seeds K]
+    python benchmarks/noise.py [--systems ...] [--observed STATE] [--noises ...] [--learners ...] [--seeds K]
                                [--units N] [--out DIR] [--quick] [--resume]
 
 Every seed draws the noise (in standard deviations of each state) and the random weights anew; all learners see the
@@ -56,6 +56,7 @@ _SCORES = {
 class Key(NamedTuple):
     """Which row."""
 
+    system: str
     learner: str
     noise: float
     seed: int
@@ -64,7 +65,6 @@ class Key(NamedTuple):
 class Size(NamedTuple):
     """What a row's result depends on beside its key."""
 
-    system: str
     units: int
     windows: int
     lengths: tuple[int, ...] | None = None  # of free runs that are learned from; None: as `fit_system` has them
@@ -120,7 +120,7 @@ def exponent(name: str) -> float:
     """The largest Lyapunov exponent of a system, measured where it is not known."""
     system = systems.get(name)
     if system.period is not None:
-        raise ValueError(f"--system must be chaotic, got {name!r}")
+        raise ValueError(f"--systems must be chaotic, got {name!r}")
     return system.lyapunov or lyapunov(system, _FOLLOWED * system.dt, seed=seeds.TRAIN)[0]
 
 
@@ -145,9 +145,9 @@ def noisy(values: xr.DataArray, noise: float, scale: xr.DataArray, *stream: int)
 
 def row(key: Key, size: Size) -> xr.Dataset:
     """Learn, and score from true and from noisy starts."""
-    train, test = trials(size.system, size.windows, size.samples, size.reach, size.observed)
+    train, test = trials(key.system, size.windows, size.samples, size.reach, size.observed)
     scale = train.std(("trial", "time"))
-    data = noisy(train, key.noise, scale, seeds.TRAIN, key.seed).assign_attrs(lyapunov=exponent(size.system))
+    data = noisy(train, key.noise, scale, seeds.TRAIN, key.seed).assign_attrs(lyapunov=exponent(key.system))
     began = time.perf_counter()
     model = LEARNERS[key.learner](data, size, key.seed)
     found = {"seconds": time.perf_counter() - began, "learned": float(model.learned), "tuned": peers.chosen(model)}
@@ -171,31 +171,38 @@ def row(key: Key, size: Size) -> xr.Dataset:
 
 def report(data: xr.Dataset, size: Size, command: str) -> str:
     """The table."""
+    names = [str(name) for name in data.system.values]
 
-    def cells(learner: str, noise: float) -> list[str]:
-        one = data.sel(learner=learner, noise=noise)
+    def cells(system: str, learner: str, noise: float) -> list[str]:
+        one = data.sel(system=system, learner=learner, noise=noise)
         row, each = one.median("seed"), one.clean_start.dropna("seed").values
         return [
             f"{100 * noise:g} %",
             learner,
+            *([system] if len(names) > 1 else []),
             number(row.learned, "{:.0f}"),
             number(row.clean_start, "{:.2f}"),
-            f"{min(each):.1f} to {max(each):.1f}" if len(each) else "",
+            f"{min(each):.1f} to {max(each):.1f}" if len(each) > 1 else "",
             number(row.clean_raw, "{:.2f}"),
             number(row.noisy_start, "{:.2f}"),
             *columns.words(row, "{:.2f}"),
             number(row.seconds, "{:.0f}"),
         ]
 
-    header = ["noise", "learner", "learned", "valid time", "over seeds", "clean raw", "noisy start"]
-    header += [*columns.HEADER, "seconds"]
-    table = [cells(learner, noise) for noise in data.noise.values for learner in data.learner.values]
+    header = ["noise", "learner", *(["system"] if len(names) > 1 else []), "learned", "valid time", "over seeds"]
+    header += ["clean raw", "noisy start", *columns.HEADER, "seconds"]
+    table = [
+        cells(*each)
+        for each in itertools.product(names, data.learner.values, data.noise.values)
+        if data.seconds.sel(dict(zip(("system", "learner", "noise"), each, strict=True))).notnull().any()
+    ]
+    exponents = ", ".join(f"{name} {exponent(name):.3g}" for name in names)
     return "\n".join([
-        f"# Skill against noise: {size.system}{f' by {size.observed} alone' if size.observed else ''}", "",
+        f"# Skill against noise: {', '.join(names)}{f' by {size.observed} alone' if size.observed else ''}", "",
         f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
         f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times "
-        f"(exponent {exponent(size.system):.3g} per time unit) at threshold {_MARK}, at most {size.reach:g}, always "
+        f"(exponents per time unit: {exponents}) at threshold {_MARK}, at most {size.reach:g}, always "
         f"against the truth; *valid time* and *clean raw* after {_CONTEXT} true samples, *noisy start* after noisy "
         "ones. Biases that learned in closed loop begin a forecast at what they estimate behind the last samples, but "
         "for *clean raw*, where they begin at the very last.", "",
@@ -208,26 +215,32 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
 
 def _tuned(data: xr.Dataset) -> Iterator[str]:
     """What tuning chose."""
-    for learner in data.learner.values:
-        for noise in data.noise.values:
-            if text := peers.settings(data.tuned.sel(learner=learner, noise=noise)):
-                yield f"- Tuned, {learner} at {100 * noise:g} % noise: {text}."
+    for system, learner, noise in itertools.product(data.system.values, data.learner.values, data.noise.values):
+        if text := peers.settings(data.tuned.sel(system=system, learner=learner, noise=noise)):
+            yield f"- Tuned, {learner} on {system} at {100 * noise:g} % noise: {text}."
     yield ""
 
 
 def _leaders(data: xr.Dataset) -> Iterator[str]:
     """Who forecasts longest at each noise, from true starts."""
-    for noise in data.noise.values:
-        middle = data.clean_start.sel(noise=noise).median("seed").dropna("learner")
+    for system, noise in itertools.product(data.system.values, data.noise.values):
+        middle = data.clean_start.sel(system=system, noise=noise).median("seed").dropna("learner")
         ranked = middle.sortby(-middle)
         best = [f"{name} {value:.2f}" for name, value in zip(ranked.learner.values, ranked.values, strict=True)]
-        yield f"- Longest at {100 * noise:g} % noise: {'; '.join(best)}."
+        yield f"- Longest on {system} at {100 * noise:g} % noise: {'; '.join(best)}."
+
+
+def _draw(scores: xr.DataArray) -> object:
+    """Skill against noise, or, of several systems, at the largest noise."""
+    if scores.sizes["system"] == 1:
+        return plot.skill_against_noise(scores.isel(system=0))
+    return plot.skill_by_system(scores.isel(noise=-1))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     parser = Parser("noise", __doc__, resume=True)
-    parser.add_argument("--system", default="lorenz63", metavar="NAME", help="%(default)s; also dysts:NAME")
+    parser.add_argument("--systems", nargs="+", default=["lorenz63"], metavar="NAME", help="lorenz63; also dysts:NAME")
     parser.add_argument("--observed", metavar="STATE", help="the one state that is seen (all)")
     parser.add_argument("--noises", type=float, nargs="+", default=[0.0, 0.001, 0.01, 0.05, 0.1], metavar="SD")
     parser.add_argument("--learners", nargs="+", default=_USUAL, metavar="NAME", help=", ".join(LEARNERS))
@@ -241,15 +254,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             checks.choice("--learners", name, LEARNERS)
         checks.whole("--seeds", args.seeds, at_least=1)
         checks.whole("--units", args.units, at_least=12)
-        args.size = Size(args.system, args.units, 200, observed=args.observed)
+        args.size = Size(args.units, 200, observed=args.observed)
         if args.quick:
-            args.size, args.noises, args.seeds = (
-                Size(args.system, 60, 10, (5, 10), 20, 600, 5.0, args.observed),
-                args.noises[-2:],
-                1,
-            )
-        trials(args.system, args.size.windows, args.size.samples, args.size.reach, args.size.observed)
-        keys = [Key(*each) for each in itertools.product(args.learners, args.noises, range(args.seeds))]
+            args.size, args.noises, args.seeds = Size(60, 10, (5, 10), 20, 600, 5.0, args.observed), args.noises[-2:], 1
+        for name in args.systems:
+            trials(name, args.size.windows, args.size.samples, args.size.reach, args.size.observed)
+        keys = [Key(*each) for each in itertools.product(args.systems, args.learners, args.noises, range(args.seeds))]
         args.runs = Runs(args.out / "rows", dict.fromkeys(keys, args.size._asdict()), resume=args.resume)
     except (ValueError, TypeError, OSError, ImportError) as error:
         parser.error(error)
@@ -262,9 +272,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     code = complete(args.runs, lambda key: row(key, args.size), "noise benchmark")
     if args.runs:
-        data = gather(args.runs, Key._fields, title=f"skill against noise, {args.system}", config=args.size._asdict())
+        data = gather(args.runs, Key._fields, title="skill against noise", config=args.size._asdict())
         write_netcdf(data, args.out / "noise.nc")
-        save(plot.skill_against_noise(data.clean_start), args.out / "noise.png")
+        save(_draw(data.clean_start), args.out / "noise.png")
         text = report(data, args.size, args.command)
         (args.out / "noise.md").write_text(text)
         print(text)

@@ -1,7 +1,8 @@
 """Figures from labelled results: one function a figure, the words on the axes from the data's own attributes.
 
 approximation   `error_against_count`, `width_against_error`
-forecasting     `traces`, `attractors`, `valid_time`, `skill_against_noise`
+forecasting     `traces`, `attractors`, `valid_time`, `skill_against_noise`,
+                `skill_by_system`
 reaching        `hand_paths`, `speed_profiles`, `adaptation`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
@@ -28,7 +29,7 @@ from rnnbias.plot.dynamics import (
     return_map,
     time_in,
 )
-from rnnbias.plot.forecasting import attractors, skill_against_noise, traces, valid_time
+from rnnbias.plot.forecasting import attractors, skill_against_noise, skill_by_system, traces, valid_time
 from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
 from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
 from rnnbias.plot.oscillation import free_runs, gain_sweep
@@ -58,6 +59,7 @@ __all__ = [
     "recording_order",
     "return_map",
     "skill_against_noise",
+    "skill_by_system",
     "speed_profiles",
     "stiff_and_sloppy",
     "task_clusters",

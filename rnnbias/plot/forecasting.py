@@ -4,6 +4,7 @@ traces          forecasts against the truth, state by state, with the valid time
 attractors      free runs side by side
 valid_time      valid time against the count of learned numbers
 skill_against_noise    valid times against the noise of the training data
+skill_by_system        valid times of several systems side by side
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from rnnbias.plot import style
 
-__all__ = ["attractors", "skill_against_noise", "traces", "valid_time"]
+__all__ = ["attractors", "skill_against_noise", "skill_by_system", "traces", "valid_time"]
 
 
 def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
@@ -128,6 +129,36 @@ def skill_against_noise(data: xr.DataArray, axes: Axes | None = None) -> Axes:
     axes.set(
         xticks=places, xticklabels=[f"{n:g} %" for n in noise], xlabel="noise of the training data", ylim=(0, None)
     )
+    axes.set_ylabel(style.with_units("valid time", data.attrs.get("units", "1")))
+    axes.legend(frameon=False, fontsize=8)
+    style.bare(axes)
+    return axes
+
+
+def skill_by_system(data: xr.DataArray, axes: Axes | None = None) -> Axes:
+    """Draw valid times of several systems side by side, a bar a learner.
+
+    Parameters
+    ----------
+    data : xarray.DataArray
+        (system, learner, seed); bars are medians over seeds, dots the seeds.
+    axes : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    The axes.
+    """
+    axes = style.one(axes, 3.0, 1.3)
+    data = data.dropna("learner", how="all")
+    places, width = np.arange(data.sizes["system"]), 0.8 / data.sizes["learner"]
+    for k, learner in enumerate(data.learner.values):
+        one, colour = data.sel(learner=learner).transpose("system", "seed"), style.look(k)["color"]
+        left = places + (k + 0.5) * width - 0.4
+        axes.bar(left, one.median("seed"), 0.9 * width, color=colour, label=str(learner))
+        if data.sizes["seed"] > 1:
+            axes.plot(np.repeat(left, data.sizes["seed"]), np.ravel(one), ".", ms=3, color="black")
+    axes.set(xticks=places, xticklabels=data.system.values)
     axes.set_ylabel(style.with_units("valid time", data.attrs.get("units", "1")))
     axes.legend(frameon=False, fontsize=8)
     style.bare(axes)

@@ -19,14 +19,35 @@ def test_it_writes_a_table_scores_and_a_figure(folder):
     text = (folder / "noise.md").read_text()
     assert "| 5 %   | polynomial" in text and "benchmarks/noise.py --quick" in text
     data = xr.open_dataset(folder / "noise.nc")
-    assert data.clean_start.dims == ("learner", "noise", "seed")
+    assert data.clean_start.dims == ("system", "learner", "noise", "seed")
     assert (data.clean_start.sel(learner="polynomial") > 0.3).all()
     biases = data.sel(learner="biases, closed loop")
     assert biases.moved.notnull().all() and (biases.clean_raw > 0).all()
     assert data.clean_raw.sel(learner="polynomial").isnull().all()
-    assert "- Longest at 5 % noise: " in text and "- Tuned, polynomial at 10 % noise: degree " in text
+    assert (
+        "- Longest on lorenz63 at 5 % noise: " in text
+        and "- Tuned, polynomial on lorenz63 at 10 % noise: degree " in text
+    )
     assert "Tuned, biases" not in text and (data.tuned.sel(learner="biases, closed loop") == "").all()
     assert (folder / "noise.png").stat().st_size > 10_000
+
+
+def test_several_systems_stand_side_by_side(tmp_path):
+    options = ["--quick", "--systems", "lorenz63", "halvorsen", "--learners", "polynomial", "--noises", "0.05"]
+    assert noise.main([*options, "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "noise.md").read_text()
+    assert "# Skill against noise: lorenz63, halvorsen" in text and "| 5 %   | polynomial | halvorsen |" in text
+    assert "- Longest on halvorsen at 5 % noise: polynomial" in text
+
+
+def test_one_state_is_seen_through_delays(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(noise, "fit_system", lambda data, **options: seen.append((data, options)) or 1 / 0)
+    size = noise.Size(20, 10, samples=600, reach=5.0, observed="x")
+    with pytest.raises(ZeroDivisionError):
+        noise.row(noise.Key("lorenz63", "biases, closed loop", 0.0, 0), size)
+    ((data, options),) = seen
+    assert data.state.values.tolist() == ["x"] and options["delays"] == (8, 2)
 
 
 def test_training_and_test_data_have_nothing_in_common():
@@ -39,9 +60,9 @@ def test_tuning_sees_the_training_trial_alone(monkeypatch):
     """Whatever a learner is given, it is the noisy training trial: a test trial in its place would be noticed."""
     seen = []
     monkeypatch.setitem(noise.LEARNERS, "polynomial", lambda data, size, seed: seen.append(data) or 1 / 0)
-    size = noise.Size("lorenz63", 20, 10, samples=600, reach=5.0)
+    size = noise.Size(20, 10, samples=600, reach=5.0)
     with pytest.raises(ZeroDivisionError):
-        noise.row(noise.Key("polynomial", 0.0, 0), size)
+        noise.row(noise.Key("lorenz63", "polynomial", 0.0, 0), size)
     np.testing.assert_array_equal(seen[0], noise.trials("lorenz63", 10, 600, 5.0)[0])
 
 
@@ -65,7 +86,7 @@ def test_noise_is_that_of_the_seed_and_in_units_of_each_state():
     [
         (["--noises", "-1"], "--noises must be at least 0"),
         (["--learners", "nvar"], "--learners must be one of"),
-        (["--system", "van_der_pol"], "--system must be chaotic"),
+        (["--systems", "van_der_pol"], "--systems must be chaotic"),
         (["--units", "3"], "--units must be at least 12"),
     ],
 )

@@ -120,3 +120,15 @@ def test_skill_against_noise_has_a_line_for_every_learner():
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0 %", "1 %", "5 %"]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.5, 2.5, 4.5])
     assert axes.get_ylabel() == "valid time (Lyapunov times)"
+
+
+def test_skill_by_system_has_a_bar_for_every_learner():
+    values = xr.DataArray(
+        np.arange(8.0).reshape(2, 2, 2), {"system": ["p", "q"], "learner": ["a", "b"], "seed": [0, 1]},
+        ("system", "learner", "seed"), attrs={"units": "Lyapunov times"},
+    )  # fmt: skip
+    axes = plot.skill_by_system(values)
+    assert [bar.get_height() for bar in axes.patches] == [0.5, 4.5, 2.5, 6.5]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["p", "q"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    assert axes.get_ylabel() == "valid time (Lyapunov times)"
