@@ -9,8 +9,9 @@ import torch
 import xarray as xr
 
 import systems
-from rnnbias import RNN, analysis, fit_system, plot
+from rnnbias import RNN, Circuit, analysis, fit_activity, fit_system, plot
 from rnnbias.storage import read_netcdf, write_netcdf
+from systems.connectomes import Connectome
 
 
 def series(*shape, dims=("task", "time", "unit"), seed=0):
@@ -40,6 +41,14 @@ def network_of_one():
 def learned():
     fit = fit_system("cosine", units=20, samples=200, progress=False)
     return analysis.before_after(fit, systems.get("cosine").simulate(duration=2.0), points=3)
+
+
+def recorded():
+    """A circuit that explains what two of its five neurons did."""
+    wiring = Connectome.of(np.random.default_rng(0).standard_normal((5, 5)) / 2)
+    net = Circuit(wiring, decay=0.5, leak="rate", bias=0.3)
+    seen = net.run(12).rate.isel(unit=[0, 1])
+    return fit_activity(net, seen, noise=0.1, progress=False), seen
 
 
 #: What makes each Dataset, and what draws it.
@@ -78,6 +87,8 @@ RESULTS = {
     ),
     "transplant": (lambda: analysis.transplant(NET, np.ones(4), np.zeros(4), [0, 0, 1, 1], total), None),
     "lesion": (lambda: analysis.lesion(NET, [0, 0, 0, 1, 1, 1, -1, -1], total, controls=3), None),
+    "uncertainty": (lambda: analysis.uncertainty(*recorded()), plot.activity_bands),
+    "record_next": (lambda: analysis.record_next(*recorded(), k=2), plot.recording_order),
 }
 
 
@@ -101,6 +112,6 @@ def test_results_are_labelled_and_come_back_equal_and_are_drawn(name, tmp_path):
 
 
 def test_every_public_analysis_is_kept():
-    functions = set(analysis.__all__) - {"kaplan_yorke", "untrained", "with_input"}
+    functions = set(analysis.__all__) - {"greedy_choice", "kaplan_yorke", "untrained", "with_input"}
     elsewhere = {"agreement", "clusters", "correlation", "switching", "task_variance"}  # test_organisation.py
     assert functions - elsewhere <= set(RESULTS)
