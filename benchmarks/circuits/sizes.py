@@ -91,7 +91,7 @@ def report(data: xr.Dataset) -> list[str]:
     rows = []
     for size in chosen(data, "sparse"):
         one = data.sel(condition="sparse", size=size)
-        forms = ("{:,.0f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.1f}", "{:.0f}", "{:.3f}")
+        forms = ("{:,.0f}", "{:.1f}", "{:.2f}", "{:.2f}", "{:.1f}", "{:.0f}", "{:.0e}")
         names = ("synapses", "build", "forward", "gradient", "memory", "learning", "bias")
         rows.append([f"{size:,}", "", *(over_seeds(one[n], f) for n, f in zip(names, forms, strict=True))])
     header = ["units", "", "synapses", "s to make", "s, 100 steps", "s, gradient of 10 steps", "GiB", "s, biases"]
