@@ -213,8 +213,8 @@ class Forecasting(Problem):
 
     What else was tried on Lorenz-63, 603 biases: Gaussian rows instead of rows of equal length, 0.3 Lyapunov times
     shorter at 5 % noise and 3 to 5 shorter without noise; noise on the inputs of single steps (at 5 % noise 1.0, in
-    closed loop 3.4); stages judged by held-out runs, which end too early. With 303 biases at 5 % noise, where closed loop
-    reaches 3.8: generalised teacher forcing (mix 0.1) and the weak form 2.8, a Jacobian penalty 0.9
+    closed loop 3.4); stages judged by held-out runs, which end too early. With 303 biases at 5 % noise, where closed
+    loop reaches 3.8: generalised teacher forcing (mix 0.1) and the weak form 2.8, a Jacobian penalty 0.9
     (`benchmarks/rivals.py`).
     """
 
