@@ -152,8 +152,8 @@ def report(data: xr.Dataset) -> list[str]:
         "## The worm", "",
         f"302 neurons, rows normalised, spectral radius 0.95; {_TRIALS} trials of {_STEPS} steps, in each of which "
         f"{_STIMULATED} sensory neurons are driven; the teacher's biases have a spread of {_SPREAD}, one a class or "
-        f"one a neuron; {_RECORDED} random neurons are recorded with noise {_NOISE}. Square errors of the other "
-        "neurons under fresh stimuli over those before learning, beside what the linear theory expects there; "
+        f"one a neuron; {_RECORDED} of 302 neurons are recorded with noise {_NOISE}. Square errors of the others "
+        "under fresh stimuli over those before learning, beside what the linear theory expects there; "
         "samples inside the 90 % intervals; estimated noise over the true one. Shuffles: what the student knows of the "
         "wiring.",
         "", *aligned(header, rows), "",
