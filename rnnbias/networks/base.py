@@ -179,12 +179,19 @@ class Network(nn.Module, ABC):
     @classmethod
     def shapes(cls, settings: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         """The shapes of the learned arrays of such a network, which is not drawn for that."""
+        shapes = cls.part_shapes(settings)
+        parts = trainable_parts(settings["learn"], cls.parts)
+        return {name: shape for part in parts for name, shape in shapes[part].items()}
+
+    @classmethod
+    def part_shapes(cls, settings: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
+        """The shapes of the arrays of every part that could learn."""
         widths = hidden_widths(settings["units"])
         inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=MOST_UNITS)
         outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=MOST_UNITS)
         wiring = WIRINGS[Recipe(**settings["recipe"]).wiring]
         rows = [wiring.rows(units) for units in widths]
-        shapes: dict[str, dict[str, tuple[int, ...]]] = {
+        return {
             "bias": {"bias": (sum(widths) // wiring.units_per_bias,)},
             "gain": {"gain": (sum(widths),)},
             "mask": {"mask": (sum(widths),)},
@@ -192,8 +199,6 @@ class Network(nn.Module, ABC):
             "initial": {"initial": (sum(widths),)},
             "weights": cls.weight_shapes(inputs, widths, rows),
         }
-        parts = trainable_parts(settings["learn"], cls.parts)
-        return {name: shape for part in parts for name, shape in shapes[part].items()}
 
     @classmethod
     def count(cls, settings: Mapping[str, Any]) -> int:
@@ -201,9 +206,9 @@ class Network(nn.Module, ABC):
         return sum(math.prod(shape) for shape in cls.shapes(settings).values())
 
     @staticmethod
-    @abstractmethod
     def weight_shapes(inputs: int, widths: Sequence[int], rows: Sequence[int]) -> dict[str, tuple[int, ...]]:
-        """The shapes of the weights between layers of `widths` units in `rows` rows."""
+        """The shapes of the weights between layers of `widths` units in `rows` rows, where weights are drawn."""
+        raise NotImplementedError
 
     def extra_repr(self) -> str:
         """Describe the network in one line."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import Network, Trace, trainable_parts
+from rnnbias.networks.base import Network, Trace
 from rnnbias.networks.recipe import Recipe
 from rnnbias.networks.synapses import Pattern, synaptic
 from systems import checks
@@ -285,17 +285,10 @@ class Circuit(Network):
     def to_dict(self) -> dict[str, Any]:
         """See `Network.to_dict`."""
         return {
-            "network": type(self).__name__,
-            "units": self.units,
-            "inputs": self.inputs,
-            "outputs": self.outputs,
-            "learn": list(self.learn),
-            "activation": self.activation,
+            **super().to_dict(),
             "leak": self.leak,
             "gain_at": self.gain_at,
             "groups": list(self.groups),
-            "recipe": self.recipe.to_dict(),
-            "dtype": str(self.start.dtype).removeprefix("torch."),
             "connectome": {
                 "name": self.connectome.name,
                 "source": self.connectome.source,
@@ -312,27 +305,9 @@ class Circuit(Network):
 
     def on(self, connectome: Connectome, *, learn: str | Iterable[str] | None = None) -> Self:
         """The same neurons, inputs and readout, with nothing learned, over another connectome of as many neurons."""
-        of = {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
-        owner = of["owner"]
-        labels = [self.groups[k] if k >= 0 else "" for k in owner]
-        return type(self)(
-            connectome,
-            inputs=of["input"],
-            outputs=of["readout"],
-            recipe=self.recipe,
-            learn=self.learn if learn is None else learn,
-            activation=self.activation,
-            leak=self.leak,
-            gain_at=self.gain_at,
-            decay=of["decay"],
-            bias=of["start"],
-            gain=of["level"],
-            initial=of["initial"],
-            groups=labels,
-            learning=[name for name, k in zip(connectome.neurons, owner, strict=True) if k >= 0],
-            device=self.start.device,
-            dtype=self.start.dtype,
-        )
+        settings = self.to_dict() if learn is None else {**self.to_dict(), "learn": learn}
+        own = {name: value.cpu().numpy() for name, value in self.state_dict().items()}
+        return self._over(connectome, settings, own, self.start.device)
 
     @classmethod
     def rebuilt(
@@ -348,12 +323,23 @@ class Circuit(Network):
         weights = csr_array(compressed, shape=2 * (len(about["neurons"]),))
         weights.check_format(full_check=True)
         graph = Connectome(weights, about["neurons"], **{key: about[key] for key in ("name", "source", "licence")})
-        owner = checks.array("owner", stored["owner"], shape=(graph.units,)).astype(int)
+        return cls._over(graph, settings, stored, device)
+
+    @classmethod
+    def _over(
+        cls,
+        connectome: Connectome,
+        settings: Mapping[str, Any],
+        stored: Mapping[str, np.ndarray],
+        device: torch.device | str,
+    ) -> Self:
+        """A circuit over this connectome, with nothing learned, of the settings and arrays of another."""
+        owner = checks.array("owner", stored["owner"], shape=(connectome.units,)).astype(int)
         groups = [str(name) for name in settings["groups"]]
         if owner.min(initial=0) < -1 or owner.max(initial=-1) >= len(groups):
             raise ValueError("owner must name groups that there are")
         return cls(
-            graph,
+            connectome,
             inputs=stored["input"],
             outputs=stored["readout"],
             recipe=Recipe(**settings["recipe"]),
@@ -366,16 +352,16 @@ class Circuit(Network):
             gain=stored["level"],
             initial=stored["initial"],
             groups=[groups[k] if k >= 0 else "" for k in owner],
-            learning=[name for name, k in zip(graph.neurons, owner, strict=True) if k >= 0],
+            learning=[name for name, k in zip(connectome.neurons, owner, strict=True) if k >= 0],
             device=device,
             dtype=getattr(torch, checks.choice("dtype", settings["dtype"], ("float32", "float64"))),
         )
 
     @classmethod
-    def shapes(cls, settings: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-        """See `Network.shapes`."""
+    def part_shapes(cls, settings: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
+        """See `Network.part_shapes`."""
         units, groups = int(settings["units"]), len(settings["groups"])
-        shapes: dict[str, dict[str, tuple[int, ...]]] = {
+        return {
             "bias": {"bias": (groups,)},
             "gain": {"gain": (groups,)},
             "readout": {"readout": (int(settings["outputs"]), units)},
@@ -385,13 +371,6 @@ class Circuit(Network):
                 "input": (units, int(settings["inputs"])),
             },
         }
-        parts = trainable_parts(settings["learn"], cls.parts)
-        return {name: shape for part in parts for name, shape in shapes[part].items()}
-
-    @staticmethod
-    def weight_shapes(inputs: int, widths: Sequence[int], rows: Sequence[int]) -> dict[str, tuple[int, ...]]:
-        """See `Network.weight_shapes`; the synapses that there are."""
-        raise NotImplementedError("a circuit's weights have the shape of its connectome")
 
     def extra_repr(self) -> str:
         """Describe the network in one line."""
