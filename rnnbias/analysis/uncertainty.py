@@ -63,7 +63,7 @@ def uncertainty(
 
     Examples
     --------
-    >>> import numpy as np, scipy.sparse
+    >>> import numpy as np
     >>> from rnnbias import Circuit, fit_activity
     >>> from systems.connectomes import Connectome
     >>> ring = Connectome.of(np.roll(np.eye(4), 1, 0), neurons=["a", "b", "c", "d"])

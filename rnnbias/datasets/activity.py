@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from rnnbias.networks import Circuit
 from systems import checks
 
 __all__ = ["Trials", "read_inputs", "read_trials"]
@@ -30,12 +31,9 @@ class Trials(NamedTuple):
 def read_trials(
     recording: xr.Dataset | xr.DataArray,
     inputs: xr.DataArray | ArrayLike | None,
-    *,
-    neurons: Sequence[str],
-    channels: int,
-    outputs: int,
+    circuit: Circuit,
 ) -> Trials:
-    """Read a recording of some of these neurons, driven through so many input channels.
+    """Read a recording of some neurons of a circuit, and what drove it.
 
     `recording` has dimensions time and unit and may have trial; its coordinate `unit` names the neurons. A Dataset
     holds it as `activity`, or `outputs` (..., time, output), or both, and may hold `inputs` (..., time, input) beside
@@ -52,14 +50,14 @@ def read_trials(
         )
     answers = _ordered("outputs", parts["outputs"], "output") if "outputs" in parts else None
     if "activity" in parts:
-        activity, names = _activity(parts["activity"], neurons)
+        activity, names = _activity(parts["activity"], circuit.neurons)
     else:
         assert answers is not None
         activity, names = np.empty((*answers.shape[:2], 0)), ()
-    if answers is not None and answers.shape != (*activity.shape[:2], outputs):
-        raise ValueError(f"outputs must have shape {(*activity.shape[:2], outputs)}, got {answers.shape}")
+    if answers is not None and answers.shape != (*activity.shape[:2], circuit.outputs):
+        raise ValueError(f"outputs must have shape {(*activity.shape[:2], circuit.outputs)}, got {answers.shape}")
     entering = read_inputs(
-        parts.get("inputs") if inputs is None else inputs, channels=channels, like=activity.shape[:2]
+        parts.get("inputs") if inputs is None else inputs, channels=circuit.inputs, like=activity.shape[:2]
     )
     time = recording.coords.get("time")
     if time is None or len(time) < 2:

@@ -121,7 +121,7 @@ def fit_activity(
     if not isinstance(network, Circuit):
         raise TypeError(f"network must be a Circuit, got {type(network).__name__}")
     parts = network.learn if learn is None else trainable_parts(learn, Circuit.parts)
-    data = read_trials(recording, inputs, neurons=network.neurons, channels=network.inputs, outputs=network.outputs)
+    data = read_trials(recording, inputs, network)
     problem = ActivityProblem(network, data, quantity=quantity, smoothing=smoothing, noise=noise, prior=prior)
     if solver is None:
         solver = LevenbergMarquardt(iterations=_ITERATIONS) if {*parts} <= {"bias", "gain"} else "adam"
@@ -323,7 +323,7 @@ class ActivityFit(Fit):
     ) -> Activity:
         """What a recording says: the residuals that `fit_activity` brings down, with the noise that it ended with."""
         network = self.network
-        data = read_trials(recording, inputs, neurons=network.neurons, channels=network.inputs, outputs=network.outputs)
+        data = read_trials(recording, inputs, network)
         noise = max(float(self.settings["noise"]), 1e-300)
         problem = ActivityProblem(network, data, self.quantity, self.smoothing, noise, self.prior)
         return problem.activity(network)
@@ -333,11 +333,11 @@ class ActivityFit(Fit):
 
         Returns a Dataset over `unit`, for the neurons of `test`: `error`, the mean square of what is predicted minus
         what was seen; `untaught_error`, that of the circuit before learning; `variance` of what was seen, around its
-        mean; `correlation`; and `recorded`, whether the
-        neuron was learned from. The count of learned numbers is `attrs["learned"]`.
+        mean; `correlation`; and `recorded`, whether the neuron was learned from. The count of learned numbers is
+        `attrs["learned"]`.
         """
         network = self.network
-        data = read_trials(test, inputs, neurons=network.neurons, channels=network.inputs, outputs=network.outputs)
+        data = read_trials(test, inputs, network)
         units = torch.from_numpy(network.connectome.index(data.names)).to(network.start.device)
         observed = Observed(units, self.quantity, self.smoothing)
         entering = torch.from_numpy(data.inputs).to(network.start)
