@@ -69,10 +69,15 @@ def machine() -> str:
     return f"{cores} cores, torch {torch.__version__} with {torch.get_num_threads()} threads"
 
 
-def scores(values: Mapping[str, float | str], about: Mapping[str, tuple[str, str]]) -> xr.Dataset:
-    """The numbers and words of one row, with the units and the meaning that `about` gives them."""
-    attrs = {name: {"units": units, "long_name": words} for name, (units, words) in about.items()}
-    return xr.Dataset({name: ((), value, attrs[name]) for name, value in values.items()})
+def scores(values: Mapping[str, object], about: Mapping[str, tuple[str, ...]]) -> xr.Dataset:
+    """The numbers and words of one row, with the units, the meaning and the dimensions that `about` gives them."""
+    return xr.Dataset(
+        {
+            name: (dims, value, {"units": units, "long_name": words})
+            for name, value in values.items()
+            for units, words, *dims in [about[name]]
+        }
+    )
 
 
 def save(drawn: object, path: Path, dpi: int = 160) -> None:

@@ -14,13 +14,10 @@ import sys
 from collections.abc import Sequence
 
 import torch
-import xarray as xr
 
-from arguments import Parser, complete, machine, save, scores
+from arguments import Parser, machine
 from circuits import EXPERIMENTS
-from circuits.experiments import Cell, Plan
-from rnnbias.evaluation import Runs, gather
-from rnnbias.storage import write_netcdf
+from experiments import Plan, conduct, rows_of
 from systems import checks
 from systems.labels import source
 
@@ -35,14 +32,8 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     try:
         args.experiments = [checks.choice("--experiments", name, names) for name in dict.fromkeys(args.experiments)]
         plan = Plan(checks.whole("--seeds", args.seeds, at_least=1), args.quick, args.out / "rows" / "teachers")
-        args.runs = {
-            name: Runs(
-                args.out / "rows" / name,
-                {cell: {"quick": int(plan.quick)} for cell in EXPERIMENTS[name].cells(plan)},
-                resume=args.resume,
-            )
-            for name in args.experiments
-        }
+        args.experiments = {name: EXPERIMENTS[name] for name in args.experiments}
+        args.runs = rows_of(args.experiments, plan, args.out, args.resume)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)
     args.command = parser.command(argv)
@@ -53,23 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, plan = parse(argv)
     torch.set_num_threads(1)
+    code, found = conduct(args.experiments, args.runs, plan, args.out, "connectome benchmark")
     lines = ["# Connectomes", "", f"    {args.command}", "", f"{machine()}, {source()}.", ""]
-    code = 0
-    for name, runs in args.runs.items():
-        experiment = EXPERIMENTS[name]
-
-        def make(cell: Cell, experiment=experiment) -> xr.Dataset:
-            return scores(
-                dict.fromkeys(experiment.scores, float("nan")) | experiment.make(cell, plan), experiment.scores
-            )
-
-        code = code or complete(runs, make, name)
-        if runs:
-            data = gather(runs, Cell._fields, title=f"connectome benchmark: {name}", config={"seed": 0})
-            write_netcdf(data, args.out / f"{name}.nc")
-            lines += experiment.report(data)
-            if experiment.picture is not None:
-                save(experiment.picture(plan), args.out / f"{name}.png")
+    for name, data in found.items():
+        lines += EXPERIMENTS[name].report(data)
     text = "\n".join(lines)
     (args.out / "connectome.md").write_text(text)
     print(text)

@@ -1,6 +1,6 @@
 """Parts of the connectome benchmark.
 
-experiments   what an experiment is
+cells         what rows are called, and how well one circuit does what another does
 teachers      circuits that learned a task
 students      biases and gains found from recordings of them
 ranks         gains of circuits of rank two

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from circuits.experiments import Cell, Experiment, Plan, chosen, over_seeds, shares
+from circuits.cells import Cell, chosen, shares
+from experiments import Experiment, Plan, over_seeds
 from rnnbias import Circuit, fit_activity
 from rnnbias.analysis import greedy_choice, record_next
 from systems.connectomes import Connectome

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from circuits.experiments import Cell, Experiment, Plan, chosen, over_seeds, shares
+from circuits.cells import Cell, chosen, shares
+from experiments import Experiment, Plan, over_seeds
 from rnnbias import Circuit, fit_activity
 from systems.connectomes import Connectome
 from tables import aligned

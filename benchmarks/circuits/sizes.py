@@ -12,7 +12,8 @@ import torch
 import xarray as xr
 from scipy import sparse
 
-from circuits.experiments import Cell, Experiment, Plan, chosen, over_seeds
+from circuits.cells import Cell, chosen
+from experiments import Experiment, Plan, over_seeds
 from rnnbias import Circuit, LevenbergMarquardt, fit_activity
 from systems.connectomes import Connectome
 from tables import aligned

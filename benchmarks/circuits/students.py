@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from circuits.experiments import Cell, Experiment, Plan, chosen, over_seeds, shares
+from circuits.cells import Cell, chosen, shares
+from experiments import Experiment, Plan, over_seeds
 from circuits.teachers import TASK_DT, cycling, excitatory, taught
 from rnnbias import Adam, Circuit, fit_activity
 from systems.connectomes import shuffled_identities

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from circuits.experiments import Cell, Experiment, Plan, over_seeds
+from circuits.cells import Cell
+from experiments import Experiment, Plan, over_seeds
 from rnnbias import ActivityFit, Circuit, fit_activity, plot
 from rnnbias.analysis import uncertainty
 from systems.connectomes import Connectome, celegans, degree_preserving, scrambled_signs, shuffled_identities
@@ -106,7 +107,7 @@ def _student(rng: np.random.Generator, *, noise: float, strength: float = 1.0, *
     return found
 
 
-def picture(plan: Plan) -> np.ndarray:
+def picture(data: xr.Dataset) -> np.ndarray:
     """Rates of neurons under a fresh stimulus that changes, with their 90 % intervals and the truth."""
     rng = np.random.default_rng((0, 4))
     lesson = _lesson(rng, tied=True, recorded=_RECORDED, spread=_SPREAD, noise=_NOISE)

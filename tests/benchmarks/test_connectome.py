@@ -6,7 +6,8 @@ import xarray as xr
 
 import connectome
 from circuits import EXPERIMENTS, choices, worms
-from circuits.experiments import Cell, Plan
+from circuits.cells import Cell
+from experiments import Plan
 from circuits.teachers import cycling
 from rnnbias.evaluation import Runs
 

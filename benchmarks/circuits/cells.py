@@ -1,19 +1,16 @@
-"""What every experiment of the connectome benchmark is: cells that can be run one by one, and a part of the report."""
+"""What rows of the connectome benchmark are called, and how well one circuit does what another does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from rnnbias import ActivityFit
-from tables import number
 
-__all__ = ["Cell", "Experiment", "Plan", "over_seeds", "shares"]
+__all__ = ["Cell", "chosen", "shares"]
 
 
 class Cell(NamedTuple):
@@ -22,28 +19,6 @@ class Cell(NamedTuple):
     condition: str
     size: int
     seed: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How large a run is."""
-
-    seeds: int
-    quick: bool
-    folder: Path  # where teachers are kept
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Cells, how one is made, what is measured of it (units and meaning by name), what the report says, and what it
-    draws.
-    """
-
-    cells: Callable[[Plan], list[Cell]]
-    make: Callable[[Cell, Plan], Mapping[str, float]]
-    scores: Mapping[str, tuple[str, str]]
-    report: Callable[[xr.Dataset], list[str]]
-    picture: Callable[[Plan], object] | None = None
 
 
 def shares(fit: ActivityFit, truth: xr.DataArray, inputs: np.ndarray) -> dict[str, float]:
@@ -59,15 +34,6 @@ def shares(fit: ActivityFit, truth: xr.DataArray, inputs: np.ndarray) -> dict[st
         correlation = np.abs(score.correlation.values[where])
         found[f"{name}_miss"] = 1 - float(np.nanmean(correlation)) if where.any() else np.nan
     return {name: float(value) for name, value in found.items()}
-
-
-def over_seeds(values: xr.DataArray, form: str = "{:.1e}") -> str:
-    """Median over seeds, and the range where there are several."""
-    each = values.dropna("seed").values
-    if not len(each):
-        return ""
-    middle = number(np.median(each), form)
-    return middle if len(each) == 1 else f"{middle} ({number(min(each), form)} to {number(max(each), form)})"
 
 
 def chosen(data: xr.Dataset, condition: str) -> Sequence[int]:
