@@ -30,10 +30,10 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="%(default)s")
     args = parser.parse_args(argv)
     try:
-        args.experiments = [checks.choice("--experiments", name, names) for name in dict.fromkeys(args.experiments)]
+        chosen = [checks.choice("--experiments", name, names) for name in dict.fromkeys(args.experiments)]
         plan = Plan(checks.whole("--seeds", args.seeds, at_least=1), args.quick, args.out / "rows" / "teachers")
-        args.experiments = {name: EXPERIMENTS[name] for name in args.experiments}
-        args.runs = rows_of(args.experiments, plan, args.out, args.resume)
+        args.experiments = {name: EXPERIMENTS[name] for name in chosen}
+        args.runs = rows_of(args.experiments, plan, args.out, afresh=() if args.resume else chosen)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)
     args.command = parser.command(argv)
@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, plan = parse(argv)
     torch.set_num_threads(1)
-    code, found = conduct(args.experiments, args.runs, plan, args.out, "connectome benchmark")
+    code, found = conduct(
+        args.experiments, args.runs, plan, args.out, names=args.experiments, title="connectome benchmark"
+    )
     lines = ["# Connectomes", "", f"    {args.command}", "", f"{machine()}, {source()}.", ""]
     for name, data in found.items():
         lines += EXPERIMENTS[name].report(data)

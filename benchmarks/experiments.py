@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,24 +47,32 @@ class Experiment:
         return scores(dict.fromkeys(alone, np.nan) | self.make(cell, plan), self.scores)
 
 
-def rows_of(experiments: Mapping[str, Experiment], plan: Plan, out: Path, resume: bool) -> dict[str, Runs]:
-    """The stored rows of each experiment, in `out`/rows."""
+def rows_of(
+    experiments: Mapping[str, Experiment], plan: Plan, out: Path, afresh: Collection[str] = ()
+) -> dict[str, Runs]:
+    """The stored rows of each experiment, in `out`/rows; those of the experiments named in `afresh` are removed."""
+    removed = {experiments[name].rows or name for name in afresh}
     found: dict[str, Runs] = {}
     for each, experiment in experiments.items():
         name = experiment.rows or each
         if name not in found:
-            cells = dict.fromkeys(experiment.cells(plan), {"quick": int(plan.quick)})
-            found[name] = Runs(out / "rows" / name, cells, resume=resume)
+            cells = {key: {"quick": int(plan.quick)} for key in experiment.cells(plan)}
+            found[name] = Runs(out / "rows" / name, cells, resume=name not in removed)
     return {each: found[experiment.rows or each] for each, experiment in experiments.items()}
 
 
 def conduct(
-    experiments: Mapping[str, Experiment], runs: Mapping[str, Runs], plan: Plan, out: Path, title: str
-) -> tuple[int, dict[str, xr.Dataset]]:
-    """Make the rows that are missing, and write and draw what there is; returns the exit code and all numbers."""
+    experiments: Mapping[str, Experiment], runs: Mapping[str, Runs], plan: Plan, out: Path, *, names: Collection[str],
+    title: str,
+) -> tuple[int, dict[str, xr.Dataset]]:  # fmt: skip
+    """Make the missing rows of the experiments named, and write and draw all that there are.
+
+    Returns the exit code, and the numbers of each experiment that has any.
+    """
     code, found = 0, {}
     for name, experiment in experiments.items():
-        code = code or complete(runs[name], lambda cell, each=experiment: each.row(cell, plan), name)
+        if name in names:
+            code = code or complete(runs[name], lambda cell, each=experiment: each.row(cell, plan), name)
         if runs[name]:
             dims = next(iter(runs[name]))._fields
             found[name] = data = gather(runs[name], dims, title=f"{title}: {name}", config={"seed": 0})

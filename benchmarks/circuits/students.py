@@ -15,8 +15,8 @@ import xarray as xr
 from torch import Tensor
 
 from circuits.cells import Cell, chosen, shares
-from experiments import Experiment, Plan, over_seeds
 from circuits.teachers import TASK_DT, cycling, excitatory, taught
+from experiments import Experiment, Plan, over_seeds
 from rnnbias import Adam, Circuit, fit_activity
 from systems.connectomes import shuffled_identities
 from tables import aligned

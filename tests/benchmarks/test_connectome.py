@@ -7,8 +7,8 @@ import xarray as xr
 import connectome
 from circuits import EXPERIMENTS, choices, worms
 from circuits.cells import Cell
-from experiments import Plan
 from circuits.teachers import cycling
+from experiments import Plan
 from rnnbias.evaluation import Runs
 
 
