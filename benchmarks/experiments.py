@@ -39,7 +39,6 @@ class Experiment:
     scores: Mapping[str, tuple[str, ...]]
     report: Callable[[xr.Dataset], list[str]]
     picture: Callable[[xr.Dataset], object] | None = None
-    rows: str | None = None  # the folder of the rows, where several experiments look at the same ones
 
     def row(self, cell: Any, plan: Plan) -> xr.Dataset:
         """Make a cell; numbers that it does not have are NaN."""
@@ -51,14 +50,14 @@ def rows_of(
     experiments: Mapping[str, Experiment], plan: Plan, out: Path, afresh: Collection[str] = ()
 ) -> dict[str, Runs]:
     """The stored rows of each experiment, in `out`/rows; those of the experiments named in `afresh` are removed."""
-    removed = {experiments[name].rows or name for name in afresh}
-    found: dict[str, Runs] = {}
-    for each, experiment in experiments.items():
-        name = experiment.rows or each
-        if name not in found:
-            cells = {key: {"quick": int(plan.quick)} for key in experiment.cells(plan)}
-            found[name] = Runs(out / "rows" / name, cells, resume=name not in removed)
-    return {each: found[experiment.rows or each] for each, experiment in experiments.items()}
+    return {
+        name: Runs(
+            out / "rows" / name,
+            {cell: {"quick": int(plan.quick)} for cell in experiment.cells(plan)},
+            resume=name not in afresh,
+        )
+        for name, experiment in experiments.items()
+    }
 
 
 def conduct(

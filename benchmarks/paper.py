@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -35,9 +36,9 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     parser = Parser("paper", __doc__, resume=True)
     names = list(FIGURES)
-    parser.add_argument("--figure", nargs="+", default=names, metavar="NAME", help=f"of {', '.join(names)} (all)")
+    parser.add_argument("--figure", nargs="*", default=names, metavar="NAME", help=f"of {', '.join(names)} (all)")
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="seeds of the weights (%(default)s)")
-    parser.add_argument("--data", metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders")
     args = parser.parse_args(argv)
     try:
         args.figure = [checks.choice("--figure", name, names) for name in dict.fromkeys(args.figure)]

@@ -1,11 +1,18 @@
-"""The figures of the paper, one file each; a figure is made of parts that `figures` names.
+"""The figures of the paper, one file each.
 
 figures       what a figure is here: settings, claims, and the rule by which they are judged
+sources       the images that the figures are about
+widths        Figure 1A: accuracy against learned numbers
+tasks         Figure 1B, C: seven tasks on one frozen matrix
+masks         Figure 2: biases against masks
 oscillators   Figure 3: recurrent networks without input
 """
 
+from reproduction.masks import MASKS
 from reproduction.oscillators import OSCILLATORS
+from reproduction.tasks import CLUSTERS, TASKS
+from reproduction.widths import WIDTHS
 
 __all__ = ["FIGURES"]
 
-FIGURES = {"3": OSCILLATORS}
+FIGURES = {"1a": WIDTHS, "1b": TASKS, "1c": CLUSTERS, "2": MASKS, "3": OSCILLATORS}
