@@ -29,11 +29,13 @@ from rnnbias.evaluation import forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
 from systems import checks
 
-_LEAD = 27  # steps
-_STATE = "x"
+__all__ = ["LEAD", "REACH", "STATE", "half_width", "score", "trials"]
+
+LEAD = 27  # steps
+STATE = "x"
 _TEST, _MEASURE = 1, 2  # seeds of the data
-_CONTEXT = 200  # true samples before a run of its own
-_REACH = 8.0  # Lyapunov times of such a run
+CONTEXT = 200  # true samples before a run of its own
+REACH = 8.0  # Lyapunov times of such a run
 _MARK = 0.4
 _MEMORY = {"gain": 0.9, "input_scale": 0.3}  # recipe of networks that must remember
 _LEAK = {"alpha": -0.7, "beta": 0.3}
@@ -48,7 +50,7 @@ LEARNERS = {
 def half_width(trials: int, duration: float) -> float:
     """The lag at which the autocorrelation of the coordinate has fallen to a half, in time units."""
     step = 0.02
-    ds = systems.get("lorenz63").simulate(trials=trials, duration=duration, dt=step, seed=_MEASURE, observed=[_STATE])
+    ds = systems.get("lorenz63").simulate(trials=trials, duration=duration, dt=step, seed=_MEASURE, observed=[STATE])
     x = ds.trajectory.values[..., 0]
     x = x - x.mean()
     lags = int(2 / step)
@@ -57,11 +59,18 @@ def half_width(trials: int, duration: float) -> float:
     return step * (below - (0.5 - correlation[below]) / (correlation[below - 1] - correlation[below]))
 
 
+def trials(windows: int, dt: float) -> xr.Dataset:
+    """Data that nothing learns from, as long as a context, a self-driven run and what is needed beyond it."""
+    system = systems.get("lorenz63")
+    length = CONTEXT + round(REACH / system.lyapunov / dt) + 2 * LEAD
+    return system.simulate(trials=windows, duration=length * dt, dt=dt, seed=_TEST, observed=[STATE])
+
+
 def learn(name: str, args: argparse.Namespace, dt: float, seed: int) -> SystemFit:
     """One fit."""
     shared = {
-        "observed": [_STATE],
-        "horizon": _LEAD,
+        "observed": [STATE],
+        "horizon": LEAD,
         "dt": dt,
         "samples": args.samples,
         "seed": seed,
@@ -84,10 +93,10 @@ def learn(name: str, args: argparse.Namespace, dt: float, seed: int) -> SystemFi
 def score(fit: SystemFit, test: xr.Dataset) -> dict[str, float]:
     """Driven R^2 and the valid times of self-driven runs."""
     dt, unit = fit.recording.dt, fit.recording.unit
-    ahead = fit.drive(test).prediction.values[:, _CONTEXT:-_LEAD]
-    truth = test.trajectory.values[:, _CONTEXT + _LEAD :]
+    ahead = fit.drive(test).prediction.values[:, CONTEXT:-LEAD]
+    truth = test.trajectory.values[:, CONTEXT + LEAD :]
     free = fit.score(
-        test, windows=test.sizes["trial"], context=_CONTEXT, steps=round(_REACH * unit / dt), threshold=[_MARK]
+        test, windows=test.sizes["trial"], context=CONTEXT, steps=round(REACH * unit / dt), threshold=[_MARK]
     )
     valid = free.valid_time.values.ravel()
     return {
@@ -116,7 +125,7 @@ _SCORES = {
 def runs(fits: dict[str, SystemFit], test: xr.Dataset) -> xr.Dataset:
     """The first test trial, self-driven, for the figure."""
     unit, dt = (getattr(next(iter(fits.values())).recording, name) for name in ("unit", "dt"))
-    one = {"windows": 1, "context": _CONTEXT, "steps": round(_REACH * unit / dt)}
+    one = {"windows": 1, "context": CONTEXT, "steps": round(REACH * unit / dt)}
     made = {name: forecast_windows(fit, test.isel(trial=[0]), **one) for name, fit in fits.items()}
     traces = xr.concat([each.forecast[0] for each in made.values()], "learner")
     valid = [score_windows(each, [_MARK]).valid_time.item() for each in made.values()]
@@ -141,9 +150,9 @@ def table(found: xr.Dataset, command: str) -> str:
         "",
         f"{os.cpu_count()} cores, {found.attrs['source']}.",
         "",
-        f"The autocorrelation of x falls to a half at tau = {tau:.4f} time units: dt = tau / {_LEAD} = {dt:.5f}. "
+        f"The autocorrelation of x falls to a half at tau = {tau:.4f} time units: dt = tau / {LEAD} = {dt:.5f}. "
         f"Medians over {found.sizes['seed']} seeds of the weights. Valid times of self-driven runs in Lyapunov times "
-        f"(threshold {_MARK}, at most {_REACH:g}), {found.attrs['windows']} windows after {_CONTEXT} true samples.",
+        f"(threshold {_MARK}, at most {REACH:g}), {found.attrs['windows']} windows after {CONTEXT} true samples.",
         "",
         "| learner | units | learned | driven R² | valid time | quartiles | iterations | seconds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -189,9 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
     tau = half_width(4, 20.0) if args.quick else half_width(40, 40.0)
-    dt, system = tau / _LEAD, systems.get("lorenz63")
-    length = _CONTEXT + round(_REACH / system.lyapunov / dt) + 2 * _LEAD
-    test = system.simulate(trials=args.windows, duration=length * dt, dt=dt, seed=_TEST, observed=[_STATE])
+    dt = tau / LEAD
+    test = trials(args.windows, dt)
     rows, fits = {}, {}
     plan = [(seed, name) for seed in range(args.seeds) for name in args.learners]
     for seed, name in (bar := tqdm(plan, desc="partial observation", unit="fit")):

@@ -84,7 +84,7 @@ def test_wrong_arguments_end_in_one_line(message, arguments, tmp_path, capsys):
 def test_partial_observation_reports_both_ways_of_running(tmp_path, monkeypatch):
     get = systems.get
     monkeypatch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
-    monkeypatch.setattr(observe, "_REACH", 1.0)
+    monkeypatch.setattr(observe, "REACH", 1.0)
     monkeypatch.setattr(observe, "half_width", lambda trials, duration: 0.24)
     assert observe.main(["--quick", "--learners", "bias", "full-matched", "--out", str(tmp_path)]) == 0
     ds = xr.load_dataset(tmp_path / "observe.nc", engine="h5netcdf")

@@ -1,0 +1,267 @@
+"""The theorem: how wide a random network must be so that biases make it do what a small one does, within an error."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from math import log, log10, sqrt
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import xarray as xr
+from scipy.optimize import brentq
+
+from experiments import Plan
+from reproduction.figures import Claim, Figure
+from rnnbias import RNN, Adam, Recipe, fit_autonomous, fit_function, theory
+from rnnbias.plot import style
+from systems import functions
+from tables import aligned, number
+
+__all__ = ["THEOREM"]
+
+_TOLERANCES = 10.0 ** np.arange(0, -4.5, -0.5)
+_FAILURE, _MARGIN = 0.01, 1.05  # probability of failure; R over gamma
+_STEPS = 20  # of the recurrent networks
+_SCORES = {
+    "enough": ("1", "decimal logarithm of the units that suffice", "tolerance"),
+    "least": ("1", "decimal logarithm of the units below which the construction fails more often", "tolerance"),
+    "built": ("1", "units of networks that were built", "network"),
+    "error": ("1", "largest error of those networks against the small one", "network"),
+    "promise": ("1", "error that the construction promises of them", "network"),
+    "own": ("1", "relative error of the small network on its target"),
+}
+
+
+class _Cell(NamedTuple):
+    kind: str
+    units: int  # of the small network
+    inputs: int
+    seed: int
+
+
+def cells(plan: Plan) -> list[_Cell]:
+    """Small networks of few and of more units, and the fully trained network of Figure 3."""
+    recurrent = [_Cell("recurrent", units, 0, 0) for units in ((2,) if plan.quick else (1, 2, 4, 13))]
+    return [*(_Cell("feedforward", 8, inputs, 0) for inputs in ((1,) if plan.quick else (1, 2, 3))), *recurrent]
+
+
+def make(cell: _Cell, plan: Plan) -> Mapping[str, object]:
+    """The law of a small network's width, and networks built."""
+    widths = (100, 1000) if plan.quick else (100, 1000, 10000)
+    return (_feedforward if cell.kind == "feedforward" else _recurrent)(cell, widths, 50 if plan.quick else 3000)
+
+
+def _feedforward(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping[str, object]:
+    """A Gaussian bump, by a ReLU network that learned all of its numbers."""
+    target = functions.get("gaussian", width=0.5, dimension=cell.inputs)
+    fit = fit_function(
+        target, units=cell.units, learn=("bias", "weights", "readout"), activation="relu", samples=1000, seed=cell.seed,
+        progress=False,
+    )  # fmt: skip
+    small = theory.balanced(fit.network)
+    box = (fit.samples.box - fit.x.mean[:, None]) / fit.x.scale[:, None]
+    edge = _MARGIN * theory.edge(small)
+    needed = theory.width_needed(small, box, _TOLERANCES, edge=edge, failure=_FAILURE)
+    likely = [_likely(small.layers[0].weight, small.readout.T, window, edge) for window in needed.window.values]
+    points = fit.x.transform(target.sample(5000, seed=1).x.values, small.start)
+    errors, promises = [], []
+    for units in widths:
+        built = theory.construct(small, theory.random_network(units, small, edge=edge, seed=cell.seed), box)
+        with torch.no_grad():
+            errors.append(float((built.network(points) - small(points)).abs().max()))
+        promises.append(float(built.promise.max()))
+    return {
+        "enough": np.log10(needed.width.values), "least": np.log10(1 - _FAILURE) - np.array(likely),
+        "built": np.array(widths, float), "error": np.array(errors), "promise": np.array(promises),
+        "own": float(fit.score(target).nrmse),
+    }  # fmt: skip
+
+
+def _likely(weight: torch.Tensor, outward: torch.Tensor, window: float, edge: float) -> float:
+    """Decimal logarithm of the probability that a random unit is within the window of that unit which is hardest."""
+    return float(_inside(torch.cat([weight, outward], 1), window, edge).log10().sum(1).min())
+
+
+def _inside(weights: torch.Tensor, window: float, edge: float) -> torch.Tensor:
+    """The probability that a number uniform on [-edge, edge] is within the window of each of these."""
+    return ((weights + window).clamp(max=edge) - (weights - window).clamp(min=-edge)).detach() / (2 * edge)
+
+
+def _recurrent(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping[str, object]:
+    """A ReLU network that learned all of its numbers to make a cosine, over its first steps."""
+    solver = Adam(iterations=iterations, rate=1e-2, batch=1, every=50, clip=None)
+    fit = fit_autonomous(
+        "cosine", units=cell.units, learn=("bias", "weights", "readout"), activation="relu", start="drawn", settle=0,
+        alpha=0.0, beta=1.0, starts=2, holdout=0.5, periods=2, solver=solver, seed=cell.seed, patience=10**6,
+        recipe=Recipe(wiring="independent", gain=1.0, bias_scale=1.0, readout_scale=1.0), progress=False,
+    )  # fmt: skip
+    small = fit.network
+    weights = torch.cat([small.recurrent.flatten(), small.readout.flatten()]).detach()
+    edge = _MARGIN * float(weights.abs().max())
+    with torch.no_grad():
+        rate = small(torch.zeros(1, _STEPS, 0, dtype=torch.float64)).rate[0]
+    enough, least = [], []
+    for tolerance in _TOLERANCES:
+        window = _window(small, rate, tolerance)
+        chance = float(_inside(weights, window, edge).log10().sum())
+        # blocks of n units, apart from each other: each is right by chance, so that m / n of them suffice
+        enough.append(log10(cell.units * -log(_FAILURE)) - chance)
+        # of all m^n choices of units, so many are right on average: where fewer than 1 - failure, most often none is
+        least.append((log10(1 - _FAILURE) - chance) / cell.units)
+    found = {"enough": np.array(enough), "least": np.array(least), "own": sqrt(1 - float(fit.skill()))}
+    built = [_built(small, units, edge, cell.seed) for units in widths] if cell.units <= 2 else []
+    errors, promises = ([float(each[k]) for each in built] + [np.nan] * (len(widths) - len(built)) for k in (0, 1))
+    return {**found, "built": np.array(widths, float), "error": np.array(errors), "promise": np.array(promises)}
+
+
+@torch.no_grad()
+def _promise(small: RNN, rate: torch.Tensor, window: float) -> float:
+    """The summed error of the outputs over the steps, where all weights are within `window` of the small network's.
+
+    With e_t the largest error of a rate, and ReLU units,
+
+        e_t <= (|alpha| + beta (|W| + n window)) e_{t-1} + beta window |r_{t-1}|_1,
+        |y'_t - y_t| <= (|c|_1 + n window) e_t + window |r_t|_1,
+
+    |W| being the largest sum of a row. Inputs there are none, and both start at rest.
+    """
+    sizes = rate.abs().sum(1).tolist()
+    row = float(small.recurrent.abs().sum(1).max()) + small.units * window
+    outward = float(small.readout.abs().sum()) + small.units * small.outputs * window
+    error, total, before = 0.0, 0.0, 0.0
+    for size in sizes:
+        error = (abs(small.alpha) + small.beta * row) * error + small.beta * window * before
+        total += outward * error + small.outputs * window * size
+        before = size
+    return total
+
+
+def _window(small: RNN, rate: torch.Tensor, tolerance: float) -> float:
+    """The half-width within which all weights must be for the errors to sum to no more than `tolerance`."""
+    return float(
+        brentq(lambda w: _promise(small, rate, w) - tolerance, 0, tolerance / float(rate.abs().sum()) + 1e-300)
+    )
+
+
+@torch.no_grad()
+def _built(small: RNN, units: int, edge: float, seed: int) -> tuple[float, float]:
+    """A wide network whose best unit, or best pair of units, stands for the small one: its error, and what is promised.
+
+    All other units are silent, because their biases are below all that they are driven by.
+    """
+    most = min(units, 3000) if small.units > 1 else units  # pairs are compared all with all
+    scale = edge * sqrt(most / 3)
+    recipe = Recipe(seed=seed, law="uniform", wiring="independent", gain=scale, readout_scale=scale, bias_scale=0.0)
+    wide = RNN(most, 0, small.outputs, recipe=recipe, activation="relu")
+    none = torch.zeros(1, _STEPS, 0, dtype=torch.float64)
+    trace = small(none)
+    own, outward = wide.recurrent.diagonal(), wide.readout
+    far = [
+        torch.maximum((own - small.recurrent[k, k]).abs(), (outward - small.readout[:, [k]]).abs().amax(0))
+        for k in range(small.units)
+    ]
+    if small.units == 1:
+        match = [int(far[0].argmin())]
+        window = float(far[0].min())
+    else:
+        apart = torch.maximum(
+            (wide.recurrent - small.recurrent[0, 1]).abs(), (wide.recurrent.T - small.recurrent[1, 0]).abs()
+        )
+        apart = torch.maximum(torch.maximum(apart, far[0][:, None]), far[1][None]).fill_diagonal_(torch.inf)
+        window, place = float(apart.min()), int(apart.argmin())
+        match = [place // most, place % most]
+    bias = torch.full((most,), -1e6, dtype=torch.float64)
+    bias[match] = small.biases
+    wide.bias.copy_(bias)
+    error = (wide.read(wide(none).rate) - small.read(trace.rate)).abs().sum()
+    return float(error), _promise(small, trace.rate[0], window)
+
+
+def claims(data: xr.Dataset) -> list[Claim]:
+    """What was built is within its promise; widths are large."""
+    kept = (data.error <= data.promise).where(data.error.notnull())
+    found = kept.values[kept.notnull().values].tolist()
+    one = data.enough.isel(tolerance=int(np.argmin(np.abs(_TOLERANCES - 0.01)))).max("inputs")
+    wide = {kind: one.sel(kind=kind).max().item() for kind in data.kind.values}
+    return [
+        Claim(
+            "a wide enough random network has biases by which it does what a small one does", "[second-hand, Theorem 1 "
+            "and 2]", "the networks that were built are as near as their windows promise",
+            f"{int(sum(found))} of {len(found)} built, with up to {int(data.built.max()):,} units", found,
+        ),
+        Claim(
+            "the widths are exceedingly massive", "[second-hand]", "more than 10^6 units for an error of 0.01, in the "
+            "worst case of each kind",
+            ", ".join(f"{kind} 10^{value:.0f}" for kind, value in wide.items()), [float(v > 6) for v in wide.values()],
+        ),
+    ]  # fmt: skip
+
+
+def report(data: xr.Dataset) -> list[str]:
+    """Widths by tolerance, and what was built."""
+    rows, built = [], []
+    for kind, units, inputs in itertools.product(data.kind.values, data.units.values, data.inputs.values):
+        one = data.sel(kind=kind, units=units, inputs=inputs).isel(seed=0)
+        if one.enough.isnull().all():
+            continue
+        name = f"{kind}, {units} units" + (f", {inputs} inputs" if kind == "feedforward" else "")
+        for label in ("enough", "least"):
+            rows.append([name, label, *(number(v, "{:.1f}") for v in one[label].values[::2])])
+        if one.error.notnull().any():
+            cells = [
+                f"{number(e, '{:.2g}')} ({number(p, '{:.2g}')})" for e, p in zip(one.error, one.promise, strict=True)
+            ]
+            built.append([name, number(one.own, "{:.2g}"), *cells])
+    tolerances = [f"{t:.0e}" for t in _TOLERANCES[::2]]
+    sizes = data.built.max(("kind", "units", "inputs", "seed")).values
+    return [
+        "Decimal logarithm of the units that a random network must have for the construction to be within an error of a "
+        f"small one, with a probability of {1 - _FAILURE:g}, weights uniform on [-R, R], R = {_MARGIN} times the largest "
+        "weight. *Enough*: units that suffice. *Least*: below so many it fails more often, whatever units are chosen. "
+        "Feedforward: largest error of an output, in standard deviations of a Gaussian bump. Recurrent: a network that "
+        f"learned the cosine, errors summed over {_STEPS} steps from rest; a whole block of n units must match at once, "
+        "n² + n numbers; 13 units are those of Figure 3.",
+        "", *aligned(["small network", "units", *tolerances], rows), "",
+        "Largest (recurrent: summed) error of networks that were built, and in brackets what was promised of them; pairs "
+        "are sought among 3,000 units at most:",
+        "", *aligned(["small network", "its own error", *(f"{n:,.0f} units" for n in sizes)], built), "",
+    ]  # fmt: skip
+
+
+def picture(data: xr.Dataset) -> object:
+    """Width against error, for both kinds."""
+    figure, axes = plt.subplots(1, data.sizes["kind"], figsize=(9, 3.6), layout="constrained", squeeze=False)
+    for ax, kind in zip(axes[0], data.kind.values, strict=True):
+        shown = 0
+        for units, inputs in itertools.product(data.units.values, data.inputs.values):
+            one = data.sel(kind=kind, units=units, inputs=inputs).isel(seed=0)
+            if one.enough.isnull().all():
+                continue
+            colour = style.look(shown)["color"]
+            name = f"{inputs} inputs" if kind == "feedforward" else f"{units} units"
+            ax.plot(_TOLERANCES, one.enough, color=colour, label=name)
+            ax.plot(_TOLERANCES, one.least, "--", color=colour)
+            ax.plot(one.error, np.log10(one.built), "o", color=colour, ms=4)
+            shown += 1
+        ax.set(xscale="log", yscale="symlog", xlabel="error", ylabel="log10 of the units", title=str(kind))
+        ax.invert_xaxis()
+        ax.legend(frameon=False, fontsize=8)
+        style.bare(ax)
+    return figure
+
+
+THEOREM = Figure(
+    cells=cells, make=make, scores=_SCORES, report=report, picture=picture, claims=claims,
+    title="Theorems 1 and 2: width against error",
+    settings=[
+        ("weights", "uniform on [-R, R], R above gamma [second-hand]", f"the same, R = {_MARGIN} gamma"),
+        ("activation", "continuous, and silent below a threshold: ReLU [second-hand]", "ReLU"),
+        ("proof", "units within a window of the small network's; their biases copied, all others silenced "
+         "[second-hand]", "the same, executed; windows solved for"),
+        ("error of the recurrent network", "summed over a finite time, uniform over initial states and inputs "
+         "[second-hand]", f"{_STEPS} steps of one run from rest, without input [a weaker statement, so widths are smaller]"),
+    ],
+)  # fmt: skip
