@@ -72,9 +72,11 @@ def known(answers: xr.DataArray) -> list[float]:
 
 
 def spread(values: xr.DataArray, form: str = "{:.3f}") -> str:
-    """Median over all runs, and the range."""
+    """Median over all runs, and the range where there are several."""
     each = known(values)
-    return f"{form.format(np.median(each))} ({form.format(min(each))} to {form.format(max(each))})" if each else "none"
+    if len(each) < 2:
+        return form.format(each[0]) if each else "none"
+    return f"{form.format(np.median(each))} ({form.format(min(each))} to {form.format(max(each))})"
 
 
 def section(name: str, figure: Figure, data: xr.Dataset) -> list[str]:

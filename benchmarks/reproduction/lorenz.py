@@ -148,8 +148,8 @@ def report(data: xr.Dataset) -> list[str]:
     header = ["learner", "what it is", "learned", "driven R²", "valid time", "loss", "iterations", "seconds"]
     return [
         "Median over seeds, and the range. *Driven*: R² of the prediction tau ahead from the true past, on trials that "
-        "nothing learned from. *Valid time*: median over 40 self-driven runs, in Lyapunov times, until the error is 0.4 "
-        f"standard deviations, at most {REACH:g}. Learning in closed loop is for predictions a step ahead.",
+        "nothing learned from. *Valid time*: median over 40 self-driven runs, in Lyapunov times, until the error is "
+        f"0.4 standard deviations, at most {REACH:g}. Learning in closed loop is for predictions a step ahead.",
         "", *aligned(header, rows), "",
     ]  # fmt: skip
 
@@ -160,12 +160,12 @@ LORENZ = Figure(
     settings=[
         ("units", "1,024 [second-hand]", f"{_UNITS:,}"),
         ("what is seen", "one coordinate [second-hand]; which is unknown", "x [guess]"),
-        ("tau", "27 steps, the half-width at half-maximum of its autocorrelation [second-hand]", "the same, measured: the "
-         "step follows from it"),
-        ("task", "input x(t), target x(t + tau) [inferred]", "the same; self-driven, what was predicted tau before is the "
-         "input"),
-        ("solver", "Adam 0.001, weight decay 0.1 [paper]; that this belongs here [inferred]", f"the same, coupled decay as "
-         f"in torch's Adam, {_STEPS:,} steps on 8 segments of 100 samples [guess]; float32"),
+        ("tau", "27 steps, the half-width at half-maximum of its autocorrelation [second-hand]", "the same, measured: "
+         "the step follows from it"),
+        ("task", "input x(t), target x(t + tau) [inferred]", "the same; self-driven, what was predicted tau before is "
+         "the input"),
+        ("solver", "Adam 0.001, weight decay 0.1 [paper]; that this belongs here [inferred]", f"the same, coupled "
+         f"decay as in torch's Adam, {_STEPS:,} steps on 8 segments of 100 samples [guess]; float32"),
         ("weights", "unknown", f"Gaussian, gain {_RECIPE.gain}, inputs {_RECIPE.input_scale}, readout "
          f"{_RECIPE.readout_scale:g} / sqrt n, first biases 0, so that decay draws biases themselves to 0 [guess]"),
         ("activation, leak", "unknown", "ReLU, the plain network [guess]"),

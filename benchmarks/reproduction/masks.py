@@ -95,8 +95,8 @@ def claims(data: xr.Dataset) -> list[Claim]:
             f"{spread(means[1])} against {spread(means[0])}", greater(*means),
         ),
         Claim(
-            "more units are active under biases (about 6,000 of 10,000 of variance above 0.1) than the mask keeps (about "
-            "4,500)", "[second-hand]", "more units of variance above 0.1 under biases than the mask lets answer",
+            "more units are active under biases (about 6,000 of 10,000 of variance above 0.1) than the mask keeps "
+            "(about 4,500)", "[second-hand]", "more units of variance above 0.1 under biases than the mask lets answer",
             f"{spread(active, '{:,.0f}')} against {spread(mask.kept, '{:,.0f}')} of {data.sizes['unit']:,}",
             greater(active, mask.kept),
         ),
@@ -127,10 +127,10 @@ def report(data: xr.Dataset) -> list[str]:
     again = number(_correlations(data)[1], "{:.2f}")
     header = ["learner", "what it is", "accuracy (%)", "answer", f"variance > {_ACTIVE}", "mean variance"]
     return [
-        "Median over seeds, and the range. *Answer*: units that answer some test image. *Correlation*: of the variances "
-        f"of units with those under learned biases, the same weights; between two orders of the minibatches of bias "
-        f"learning it is {again}. Masks that are a step function all along (straight-through), instead of a sigmoid that "
-        "steepens, tell whether the schedule makes the difference.",
+        "Median over seeds, and the range. *Answer*: units that answer some test image. *Correlation*: of the "
+        f"variances of units with those under learned biases, the same weights; between two orders of the minibatches "
+        f"of bias learning it is {again}. Masks that are a step function all along (straight-through), instead of a "
+        "sigmoid that steepens, tell whether the schedule makes the difference.",
         "", *aligned([*header, "correlation", "seconds"], rows), "",
     ]  # fmt: skip
 

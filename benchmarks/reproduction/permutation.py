@@ -120,9 +120,9 @@ def report(data: xr.Dataset) -> list[str]:
         if one.seconds.notnull().any()
     ]  # fmt: skip
     return [
-        f"One hidden layer of ReLU units, {_UNITS} for Franke's function ({_SAMPLES:,} samples) and {_IMAGE_UNITS:,} for "
-        "images; every learner begins with the same weights. Permuted weights keep their values: each row becomes a "
-        "permutation of itself (LaPerm, Qiu & Suda 2020; Cai, Chen & Qiao 2025 prove that this suffices in one "
+        f"One hidden layer of ReLU units, {_UNITS} for Franke's function ({_SAMPLES:,} samples) and {_IMAGE_UNITS:,} "
+        "for images; every learner begins with the same weights. Permuted weights keep their values: each row becomes "
+        "a permutation of itself (LaPerm, Qiu & Suda 2020; Cai, Chen & Qiao 2025 prove that this suffices in one "
         "dimension). Median over seeds, and the range.",
         "", *aligned(["target", "what learns", "numbers", "result", "seconds"], rows, words=2), "",
     ]  # fmt: skip

@@ -81,11 +81,11 @@ def claims(data: xr.Dataset) -> list[Claim]:
             f"more than half of what biases gain from {counts[0]:,} to {counts[-1]:,} numbers is gained by {most:,}",
             f"{spread(gained, '{:.0%}')}", above(gained, 0.5),
         ))  # fmt: skip
-    ahead = (bias - full).sel(numbers=few)
+    first, second = bias.sel(numbers=few), full.sel(numbers=few)
     found.append(Claim(
         "with very few learned numbers biases do better than full training", "[second-hand]",
         f"better at {few:,} numbers, the fewest that a full network can have",
-        f"biases ahead by {spread(100 * ahead, '{:.1f}')} points", greater(bias.sel(numbers=few), full.sel(numbers=few)),
+        f"biases ahead by {spread(100 * (first - second), '{:.1f}')} points", greater(first, second),
     ))  # fmt: skip
     rest = [n for n in counts if n > few]
     behind = (full - bias).sel(numbers=rest)
@@ -105,8 +105,8 @@ def report(data: xr.Dataset) -> list[str]:
         for name in data.learner.values
     ]
     return [
-        "Accuracy on test images in %, by the count of learned numbers; median over seeds, and the range. A full network "
-        f"has {_EACH} numbers a unit, so that the fewest are those of one unit.",
+        "Accuracy on test images in %, by the count of learned numbers; median over seeds, and the range. A full "
+        f"network has {_EACH} numbers a unit, so that the fewest are those of one unit.",
         "", *aligned(["learner", "", *(f"{n:,}" for n in data.numbers.values)], rows), "",
         *(f"- `{name}`: {LEARNERS[_LEARNERS[str(name)]].about}." for name in data.learner.values), "",
     ]  # fmt: skip
