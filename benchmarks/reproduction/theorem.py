@@ -142,9 +142,8 @@ def _promise(small: RNN, rate: torch.Tensor, window: float) -> float:
 
 def _window(small: RNN, rate: torch.Tensor, tolerance: float) -> float:
     """The half-width within which all weights must be for the errors to sum to no more than `tolerance`."""
-    return float(
-        brentq(lambda w: _promise(small, rate, w) - tolerance, 0, tolerance / float(rate.abs().sum()) + 1e-300)
-    )
+    largest = tolerance / rate.detach().abs().sum().item()
+    return float(brentq(lambda window: _promise(small, rate, window) - tolerance, 0, largest, xtol=1e-300, rtol=1e-12))
 
 
 @torch.no_grad()

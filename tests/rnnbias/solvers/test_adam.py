@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias.networks import RNN, TRAINABLE, Recipe, trainable_parts
+from rnnbias.networks import RNN, TRAINABLE, Recipe, parameters, trainable_parts
 from rnnbias.objectives import Sequences
 from rnnbias.solvers import Adam, Monitor
 
@@ -161,6 +161,28 @@ def test_it_goes_where_torchs_own_goes_to_the_last_bit(clip, decay, weight_decay
     if weight_decay:
         decoupled = partial(torch.optim.AdamW, lr=0.03, weight_decay=weight_decay)
         assert not torch.equal(torch.stack(path), torchs_own(decoupled, steps, decay, clip))
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("decay", ["none", "cosine"])
+def test_the_schedule_spans_all_epochs_of_minibatches_as_torchs_own_does(decay, weight_decay):
+    net, own, train, path, expected = network(TRAINABLE), network(TRAINABLE), task(), [], []
+    measure = lambda n: {"s": path.append(parameters.read(n)) or 0.0}  # noqa: E731
+    solver = Adam(epochs=3, batch=5, rate=0.03, clip=None, decay=decay, weight_decay=weight_decay)
+    solver.solve(net, train, Monitor(net, train, 99, measure, progress=False))
+
+    optimiser = torch.optim.Adam(own.parameters(), lr=0.03, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 12, eta_min=0.03 / 100)
+    chooser = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        for chosen in torch.randperm(16, generator=chooser).split(5):
+            optimiser.zero_grad()
+            train.subset(chosen).cost(own).backward()
+            optimiser.step()
+            if decay == "cosine":
+                schedule.step()
+        expected.append(parameters.read(own))
+    assert torch.equal(torch.stack(path), torch.stack(expected))
 
 
 def test_weight_decay_shrinks_what_is_learned():
