@@ -73,8 +73,9 @@ def conduct(
         if name in names:
             code = code or complete(runs[name], lambda cell, each=experiment: each.row(cell, plan), name)
         if runs[name]:
-            dims = next(iter(runs[name]))._fields
-            found[name] = data = gather(runs[name], dims, title=f"{title}: {name}", config={"seed": 0})
+            rows = {cell: runs[name].get(cell, xr.Dataset()) for cell in runs[name].cells}
+            dims = next(iter(rows))._fields
+            found[name] = data = gather(rows, dims, title=f"{title}: {name}", config={"seed": 0})
             write_netcdf(data, out / f"{name}.nc")
             if experiment.picture is not None:
                 save(experiment.picture(data), out / f"{name}.png")

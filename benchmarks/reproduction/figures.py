@@ -101,12 +101,14 @@ def summary(figures: Mapping[str, tuple[Figure, xr.Dataset | None]]) -> list[str
         claims = [] if data is None else figure.claims(data)
         counts = Counter(claim.verdict for claim in claims)
         found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        rows.append([figure.title, _verdict(claims), found, f"--figure {name}"])
+        rows.append([figure.title, "not run" if data is None else _verdict(claims), found, f"--figure {name}"])
     return aligned(["figure", "verdict", "claims", "option"], rows, words=4)
 
 
 def _verdict(claims: Sequence[Claim]) -> str:
     """See `RULE`."""
+    if not claims:
+        return "no claim"
     found = {claim.verdict for claim in claims} - {"not run"}
     if not found:
         return "not run"

@@ -144,6 +144,7 @@ def report(data: xr.Dataset) -> list[str]:
         for name, learner in _LEARNERS.items()
         if name in data.learner.values
         for one in [data.sel(learner=name)]
+        if one.seconds.notnull().any()
     ]  # fmt: skip
     header = ["learner", "what it is", "learned", "driven R²", "valid time", "loss", "iterations", "seconds"]
     return [

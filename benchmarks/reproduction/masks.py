@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
@@ -136,9 +137,11 @@ def report(data: xr.Dataset) -> list[str]:
 
 
 def picture(data: xr.Dataset) -> object:
-    """Variances of units under biases and under masks."""
-    first = data.variance.sel(seed=data.seed[0], order=0)
-    return plot.unit_agreement(*(first.sel(learner=name).rename(name) for name in ("bias", "mask")))
+    """Variances of units under biases and under masks, of the first seed that has both."""
+    pairs = data.variance.sel(order=0, learner=["bias", "mask"]).dropna("seed")
+    if not pairs.sizes["seed"]:
+        return plt.figure()
+    return plot.unit_agreement(*(pairs.isel(seed=0).sel(learner=name).rename(name) for name in ("bias", "mask")))
 
 
 MASKS = Figure(

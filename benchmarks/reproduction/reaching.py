@@ -59,8 +59,8 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
         solver = LevenbergMarquardt(iterations=2 if plan.quick else 60)
     began = time.perf_counter()
     fit = fit_reach(
-        CentreOut(targets=_TARGETS), plant="point-reference", units=40 if plan.quick else _UNITS,
-        activation="relu", learn=_FULL if cell.learner == "full" else "bias", solver=solver, seed=cell.seed, recipe=_RECIPE,
+        CentreOut(targets=_TARGETS), plant="point-reference", units=40 if plan.quick else _UNITS, activation="relu",
+        learn=_FULL if cell.learner == "full" else "bias", solver=solver, seed=cell.seed, recipe=_RECIPE,
         patience=10**6, goal=_LEVELS[-1], progress=False,
     )  # fmt: skip
     seconds, history = time.perf_counter() - began, fit.history
@@ -106,10 +106,12 @@ def claims(data: xr.Dataset) -> list[Claim]:
 def report(data: xr.Dataset) -> list[str]:
     """Epochs to each loss, and what unseen reaches are like."""
     rows = []
-    for name in (name for name in _LEARNERS if name in data.learner.values):
+    for name in data.learner.values:
         one = data.sel(learner=name)
+        if one.seconds.isnull().all():
+            continue
         rows.append([
-            name, _LEARNERS[name], f"{int(one.learned.max()):,}",
+            str(name), _LEARNERS[str(name)], f"{int(one.learned.max()):,}",
             *(over_seeds(one[f"epochs_{k}"], "{:,.0f}") for k in range(len(_LEVELS))),
             over_seeds(one.loss), over_seeds(one.unseen_loss), over_seeds(1e3 * one.error, "{:.2f}"),
             over_seeds(1e3 * one.speed, "{:.1f}"), over_seeds(one.seconds, "{:.0f}"),

@@ -126,7 +126,7 @@ def report(data: xr.Dataset) -> list[str]:
     kinds = [(learner, int(units)) for units in data.units[::-1] for learner in data.learner.values]
     rows = [
         [
-            str(task), f"{data.trained.sel(task=task).max().item():,.0f}",
+            str(task), number(data.trained.sel(task=task).max(), "{:,.0f}"),
             *(over_seeds(100 * data.accuracy.sel(task=task, learner=learner, units=units), "{:.1f}")
               for learner, units in kinds),
         ]

@@ -282,7 +282,8 @@ def picture(data: xr.Dataset) -> object:
             shown += 1
         ax.set(xscale="log", yscale="symlog", xlabel="error", ylabel="log10 of the units", title=str(kind))
         ax.invert_xaxis()
-        ax.legend(frameon=False, fontsize=8)
+        if shown:
+            ax.legend(frameon=False, fontsize=8)
         style.bare(ax)
     return figure
 

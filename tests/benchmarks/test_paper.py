@@ -6,12 +6,13 @@ import torch
 import xarray as xr
 
 import paper
+from arguments import save, scores
 from experiments import Plan
 from reproduction import FIGURES, theorem
-from reproduction.figures import Claim, above, greater
+from reproduction.figures import Claim, above, greater, section
 from reproduction.permuting import Permutation
 from rnnbias import RNN, Recipe
-from rnnbias.evaluation import Runs
+from rnnbias.evaluation import Runs, gather
 from rnnbias.problems import Regression, solve
 
 NAMES = ["1b", "1c", "2", "permutation"]
@@ -57,6 +58,20 @@ def test_every_cell_is_another(tmp_path):
         cells = figure.cells(Plan(3, False, tmp_path))
         assert len({Runs(tmp_path, {}).path(cell) for cell in cells}) == len(cells) > 1
         assert set(figure.cells(Plan(1, False, tmp_path))) <= set(cells)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_whatever_rows_there_are_can_be_reported(name, tmp_path):
+    figure, rng, sizes = FIGURES[name], np.random.default_rng(0), {"unit": 20, "tolerance": 9, "network": 3}
+    cells = figure.cells(Plan(2, False, tmp_path))
+    values = {key: rng.random([sizes[dim] for dim in dims]) for key, (_, _, *dims) in figure.scores.items()}
+    row = scores({key: value[()] for key, value in values.items()}, figure.scores)
+    for finished in ({cells[0]}, {cells[-1]}, set(cells)):
+        rows = {cell: row if cell in finished else xr.Dataset() for cell in cells}
+        data = gather(rows, cells[0]._fields, title="rows", config={"seed": 0})
+        assert section(name, figure, data)[0].startswith(f"## {figure.title}: ")
+        if figure.picture is not None:
+            save(figure.picture(data), tmp_path / "picture.png", dpi=20)
 
 
 @pytest.mark.parametrize(
