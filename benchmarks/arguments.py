@@ -41,9 +41,11 @@ class Parser(argparse.ArgumentParser):
         """See `argparse.ArgumentParser.error`."""
         self.exit(2, f"{self.prog}: {' '.join(str(message).split())}\n")
 
-    def command(self, argv: Sequence[str] | None) -> str:
-        """The command that was given."""
-        return shlex.join(["python", f"benchmarks/{self.prog}", *(sys.argv[1:] if argv is None else argv)])
+    def command(self, argv: Sequence[str] | None, *folders: Path | None) -> str:
+        """The command that was given; of these folders it says the last name."""
+        words = ["python", f"benchmarks/{self.prog}", *(sys.argv[1:] if argv is None else argv)]
+        names = {str(folder): folder.name for folder in folders if folder}
+        return shlex.join(names.get(word, word) for word in words)
 
 
 def complete(runs: Runs, make: Callable[[tuple], xr.Dataset], title: str, **options: object) -> int:

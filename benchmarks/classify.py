@@ -71,9 +71,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
         args.runs = Runs(args.out / "rows", cells, resume=args.resume)
     except (ValueError, TypeError, OSError, ImportError) as error:
         parser.error(error)
-    args.command = parser.command(argv)
-    for folder in filter(None, (args.data, args.out)):
-        args.command = args.command.replace(str(folder), "DIR" if folder == args.data else folder.name)
+    args.command = parser.command(argv, args.data, args.out)
     return args, protocol
 
 

@@ -47,7 +47,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
         args.runs = rows_of(FIGURES, plan, args.out, afresh=() if args.resume else args.figure)
     except (ValueError, TypeError, OSError, ImportError) as error:
         parser.error(error)
-    args.command = parser.command(argv)
+    args.command = parser.command(argv, args.data, args.out)
     return args, plan
 
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     code, found = conduct(FIGURES, args.runs, plan, args.out, names=args.figure, title="the paper by its own protocol")
     lines = ["# The paper by its own protocol", "", f"    {args.command}", "", f"{machine()}, {source()}.", ""]
     lines += [_TAGS, "", RULE, ""]
-    lines += [*summary({name: (figure, found.get(name)) for name, figure in FIGURES.items()}), ""]
+    lines += [*summary(FIGURES, found, args.runs), ""]
     for name, data in found.items():
         lines += section(name, FIGURES[name], data)
     text = "\n".join(lines)

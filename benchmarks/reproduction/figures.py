@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from experiments import Experiment
+from rnnbias.evaluation import Runs
 from tables import aligned
 
 __all__ = ["RULE", "Claim", "Figure", "above", "greater", "known", "section", "spread", "summary"]
@@ -94,15 +95,16 @@ def section(name: str, figure: Figure, data: xr.Dataset) -> list[str]:
     return [*lines, "", *figure.report(data), *picture]
 
 
-def summary(figures: Mapping[str, tuple[Figure, xr.Dataset | None]]) -> list[str]:
+def summary(figures: Mapping[str, Figure], found: Mapping[str, xr.Dataset], runs: Mapping[str, Runs]) -> list[str]:
     """One line a figure."""
     rows = []
-    for name, (figure, data) in figures.items():
-        claims = [] if data is None else figure.claims(data)
+    for name, figure in figures.items():
+        claims = figure.claims(found[name]) if name in found else []
         counts = Counter(claim.verdict for claim in claims)
-        found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        rows.append([figure.title, "not run" if data is None else _verdict(claims), found, f"--figure {name}"])
-    return aligned(["figure", "verdict", "claims", "option"], rows, words=4)
+        each = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        verdict = _verdict(claims) if name in found else "not run"
+        rows.append([figure.title, verdict, each, f"--figure {name}", f"{len(runs[name])} of {len(runs[name].cells)}"])
+    return aligned(["figure", "verdict", "claims", "option", "rows run"], rows, words=4)
 
 
 def _verdict(claims: Sequence[Claim]) -> str:
