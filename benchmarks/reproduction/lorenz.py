@@ -25,7 +25,7 @@ __all__ = ["LORENZ"]
 
 _UNITS, _SAMPLES, _STEPS, _GOOD = 1024, 5000, 1000, 0.99
 _FULL = ("bias", "weights", "readout")
-_RECIPE = Recipe(wiring="independent", gain=0.9, input_scale=0.3, bias_scale=0.0, readout_scale=5.0)
+_RECIPE = Recipe(wiring="independent", gain=0.9, input_scale=0.3, bias_scale=0.0, readout_scale=20.0)
 
 
 @dataclass(frozen=True)
