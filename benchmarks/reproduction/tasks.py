@@ -89,29 +89,31 @@ def _units_of(cell: _Cell, plan: Plan) -> Path:
 
 
 def claims(data: xr.Dataset) -> list[Claim]:
-    """Biases against full training of the same width, task by task."""
-    wide = data.accuracy.sel(units=data.units.max())
-    bias, full = wide.sel(learner="bias", seed=0), wide.sel(learner="full", seed=0)
-    error = _error(bias, data) ** 2 + _error(full, data) ** 2
-    worse = (full - bias) / np.sqrt(error)
-    answers = xr.where(worse < _SIGNIFICANT, 1.0, -1.0).where(worse.notnull())
+    """Biases against full training of the same network, task by task, at each width."""
+    return [claim for units in sorted(data.units.values, reverse=True) for claim in _compared(data, int(units))]
+
+
+def _compared(data: xr.Dataset, units: int) -> list[Claim]:
+    bias, full = (data.accuracy.sel(units=units, learner=name, seed=0) for name in _LEARNERS)
+    worse = (full - bias) / np.hypot(_error(bias, data), _error(full, data))
+    asked = worse.notnull()
+    hard = data.task.values[(worse >= _SIGNIFICANT).values].tolist()
     each = ", ".join(
         f"{task} {100 * float(bias.sel(task=task)):.1f} against {100 * float(full.sel(task=task)):.1f} %"
-        for task in data.task.values[worse.notnull().values]
+        for task in data.task.values[asked.values]
     )
     found = [Claim(
-        "on most of seven tasks biases are as accurate as full training of the same network", "[paper]",
-        f"each task: biases worse by less than {_SIGNIFICANT} standard errors of the two test accuracies (opposite: by "
-        "more)", each or "nothing", known(answers),
+        f"on most of seven tasks biases are as accurate as full training of the same network ({units:,} units)",
+        "[paper]", f"each task: biases worse by less than {_SIGNIFICANT} standard errors of the two test accuracies "
+        "(opposite: by more)", each or "nothing", known(xr.where(worse < _SIGNIFICANT, 1.0, -1.0).where(asked)),
     )]  # fmt: skip
     if "kmnist" in data.task.values:
-        hard = data.task.values[(worse >= _SIGNIFICANT).values].tolist()
-        asked = worse.sel(task="kmnist").notnull()
+        answer = float(hard == ["kmnist"]) - float(bool(hard) and "kmnist" not in hard)
         found.append(Claim(
-            "they are significantly worse only on KMNIST", "[paper]",
+            f"they are significantly worse only on KMNIST ({units:,} units)", "[paper]",
             "worse by more on KMNIST, and on nothing else (opposite: on others only)",
-            f"worse on {', '.join(hard) or 'nothing'}",
-            known(xr.where(asked, float(hard == ["kmnist"]) - float("kmnist" not in hard and bool(hard)), np.nan)),
+            f"worse on {', '.join(hard) or 'nothing'}, of {int(asked.sum())} tasks",
+            known(xr.where(asked.sel(task=["kmnist"]), answer, np.nan)),
         ))  # fmt: skip
     return found
 
