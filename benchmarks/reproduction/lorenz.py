@@ -163,14 +163,24 @@ LORENZ = Figure(
     settings=[
         ("units", "1,024 [second-hand]", f"{_UNITS:,}"),
         ("what is seen", "one coordinate [second-hand]; which is unknown", "x [guess]"),
-        ("tau", "27 steps, the half-width at half-maximum of its autocorrelation [second-hand]", "the same, measured: "
-         "the step follows from it"),
-        ("task", "input x(t), target x(t + tau) [inferred]", "the same; self-driven, what was predicted tau before is "
-         "the input"),
-        ("solver", "Adam 0.001, weight decay 0.1 [paper]; that this belongs here [inferred]", f"the same, coupled "
-         f"decay as in torch's Adam, {_STEPS:,} steps on 8 segments of 100 samples [guess]; float32"),
-        ("weights", "unknown", f"Gaussian, gain {_RECIPE.gain}, inputs {_RECIPE.input_scale}, readout "
-         f"{_RECIPE.readout_scale:g} / sqrt n, first biases 0, so that decay draws biases themselves to 0 [guess]"),
+        (
+            "tau", "27 steps, the half-width at half-maximum of its autocorrelation [second-hand]",
+            "the same, measured: the step follows from it",
+        ),
+        (
+            "task", "input x(t), target x(t + tau) [inferred]",
+            "the same; self-driven, what was predicted tau before is the input",
+        ),
+        (
+            "solver", "Adam 0.001, weight decay 0.1 [paper]; that this belongs here [inferred]",
+            f"the same, coupled decay as in torch's Adam, {_STEPS:,} steps on 8 segments of 100 samples [guess]; "
+            "float32",
+        ),
+        (
+            "weights", "unknown",
+            f"Gaussian, gain {_RECIPE.gain}, inputs {_RECIPE.input_scale}, readout {_RECIPE.readout_scale:g} / sqrt "
+            "n, first biases 0, so that decay draws biases themselves to 0 [guess]",
+        ),
         ("activation, leak", "unknown", "ReLU, the plain network [guess]"),
         ("data", "unknown", f"{_SAMPLES:,} samples, standardised [guess]"),
         ("fully trained network", "unknown size", "the same network, all of whose numbers learn"),

@@ -153,8 +153,10 @@ MASKS = Figure(
         ("first numbers", "U[-0.01, 0.01], biases of mask networks too [paper]", "the same"),
         ("frozen weights", "the same for both [second-hand]; U[-0.1, 0.1] [inferred]", "the same"),
         ("units", "10,000 [second-hand]", "10,000"),
-        ("masks", "a sigmoid that steepens on a schedule, a step at test [second-hand]; numbers unknown",
-         "steepness 1 to 100 by equal ratios [guess]"),
+        (
+            "masks", "a sigmoid that steepens on a schedule, a step at test [second-hand]; numbers unknown",
+            "steepness 1 to 100 by equal ratios [guess]",
+        ),
         ("brightness", "unknown", "0 to 1 [guess]; it decides how many variances exceed 0.1"),
     ],
 )  # fmt: skip

@@ -132,9 +132,13 @@ PERMUTATION = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, claims=claims,
     title="Related work: weights that are permuted",
     settings=[
-        ("comparison", "none; a neighbour of the question", "biases, permuted weights and full training over the same "
-         "frozen weights"),
-        ("permutation", "LaPerm [Qiu & Suda 2020]", "Adam 0.001 (function: 0.03), permuted every 100 (function: 40) "
-         "steps [guess]"),
+        (
+            "comparison", "none; a neighbour of the question",
+            "biases, permuted weights and full training over the same frozen weights",
+        ),
+        (
+            "permutation", "LaPerm [Qiu & Suda 2020]",
+            "Adam 0.001 (function: 0.03), permuted every 100 (function: 40) steps [guess]",
+        ),
     ],
 )  # fmt: skip

@@ -133,14 +133,21 @@ REACHING = Figure(
     title="Figure 5: motor control",
     settings=[
         ("loss", "position + 0.2 velocity + 0.04 force [paper]", "the same, at the end of the reach"),
-        ("units of the loss", "unknown", "1 cm, 2 cm/s, 0.08 N, mean over six components [guess: the second author's "
-         "earlier code]"),
+        (
+            "units of the loss", "unknown",
+            "1 cm, 2 cm/s, 0.08 N, mean over six components [guess: the second author's earlier code]",
+        ),
         ("solver", "Adam 0.003, until a loss of 0.005 [paper]", f"the same; at most {_EPOCHS:,} epochs of all targets"),
         ("effector", "unknown", "a point mass of 1 kg, force constant 0.04 s, step 0.01 s [guess: that code]"),
-        ("targets", "points of a fixed circle [second-hand], how many unknown", f"{_TARGETS}, 7 cm away, in 1 s "
-         "[guess: that code]"),
-        ("network", "unknown", f"{_UNITS} independent ReLU units, gain {_RECIPE.gain}, inputs of scale "
-         f"{_RECIPE.input_scale:g}, time constant 0.2 s, readout {_RECIPE.readout_scale:g} / sqrt n [guess]"),
+        (
+            "targets", "points of a fixed circle [second-hand], how many unknown",
+            f"{_TARGETS}, 7 cm away, in 1 s [guess: that code]",
+        ),
+        (
+            "network", "unknown",
+            f"{_UNITS} independent ReLU units, gain {_RECIPE.gain}, inputs of scale {_RECIPE.input_scale:g}, time "
+            f"constant 0.2 s, readout {_RECIPE.readout_scale:g} / sqrt n [guess]",
+        ),
         ("fully trained network", "unknown", "the same network, all of whose numbers learn"),
     ],
 )  # fmt: skip

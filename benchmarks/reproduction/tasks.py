@@ -155,11 +155,15 @@ TASKS = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, claims=claims,
     title="Figure 1B: seven tasks on one frozen matrix",
     settings=[
-        ("tasks", "MNIST, KMNIST, Fashion MNIST, Osmanya [paper]; Ethiopic, N'Ko, Vai [inferred]",
-         "MNIST, Fashion-MNIST; KMNIST's test images, split 8,000 to 2,000, for want of the others; four scripts drawn "
-         "from fonts and deformed, not Afro-MNIST's"),
-        ("units", "32,000, so that 32,000 biases learn, and 25.4 million numbers fully [paper]", f"{_WIDE:,}; and "
-         f"{_NARROW:,}"),
+        (
+            "tasks", "MNIST, KMNIST, Fashion MNIST, Osmanya [paper]; Ethiopic, N'Ko, Vai [inferred]",
+            "MNIST, Fashion-MNIST; KMNIST's test images, split 8,000 to 2,000, for want of the others; four scripts "
+            "drawn from fonts and deformed, not Afro-MNIST's",
+        ),
+        (
+            "units", "32,000, so that 32,000 biases learn, and 25.4 million numbers fully [paper]",
+            f"{_WIDE:,}; and {_NARROW:,}",
+        ),
         ("frozen weights", "uniform [paper]", "U[-0.1, 0.1] as in Figure 1A [guess]"),
         ("solver", "as in Figure 1A [inferred]", f"Adam 0.01, {_EPOCHS} epochs, batch 512; float32"),
         ("what is significant", "unknown", f"{_SIGNIFICANT} standard errors of the two test accuracies"),
@@ -189,7 +193,7 @@ def kinds(plan: Plan) -> list[_Kind]:
 
 
 def organise(kind: _Kind, plan: Plan) -> Mapping[str, float]:
-    """Cluster the units of the tasks whose networks there are."""
+    """Cluster the units of the tasks whose networks there are by now; run it afresh when there are more."""
     paths = {cell.task: _units_of(cell, plan) for cell in cells(plan) if cell[1:] == (*kind, 0)}
     units = {task: read_netcdf(path) for task, path in paths.items() if path.exists()}
     if len(units) < 3:
@@ -254,8 +258,10 @@ CLUSTERS = Figure(
     title="Figure 1C: units by their task variance",
     settings=[
         ("task variance", "variance of a unit over a task's test images [paper]", "the same"),
-        ("clusters", "K-means, K by cross-validation [paper]", f"the same: held-out likelihood, one-standard-error "
-         f"rule, at most {_MOST}"),
+        (
+            "clusters", "K-means, K by cross-validation [paper]",
+            f"the same: held-out likelihood, one-standard-error rule, at most {_MOST}",
+        ),
         ("correlation", "Spearman's, averaged over the units of a cluster [paper]", "the same"),
         ("networks", "those of Figure 1B [paper]", "the same, and fully trained ones"),
     ],

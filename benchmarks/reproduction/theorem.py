@@ -294,9 +294,15 @@ THEOREM = Figure(
     settings=[
         ("weights", "uniform on [-R, R], R above gamma [second-hand]", f"the same, R = {_MARGIN} gamma"),
         ("activation", "continuous, and silent below a threshold: ReLU [second-hand]", "ReLU"),
-        ("proof", "units within a window of the small network's; their biases copied, all others silenced "
-         "[second-hand]", "the same, executed; windows solved for"),
-        ("error of the recurrent network", "summed over a finite time, uniform over initial states and inputs "
-         "[second-hand]", f"{_STEPS} steps of one run from rest, without input: a weaker statement"),
+        (
+            "proof",
+            "units within a window of the small network's; their biases copied, all others silenced [second-hand]",
+            "the same, executed; windows solved for",
+        ),
+        (
+            "error of the recurrent network",
+            "summed over a finite time, uniform over initial states and inputs [second-hand]",
+            f"{_STEPS} steps of one run from rest, without input: a weaker statement",
+        ),
     ],
 )  # fmt: skip

@@ -122,8 +122,10 @@ WIDTHS = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, picture=picture, claims=claims,
     title="Figure 1A: accuracy against learned numbers",
     settings=[
-        ("images", "Fashion MNIST, 50,000 to train, 10,000 to test [paper]", "the same; the last sixth is held out and "
-         "chooses the epoch"),
+        (
+            "images", "Fashion MNIST, 50,000 to train, 10,000 to test [paper]",
+            "the same; the last sixth is held out and chooses the epoch",
+        ),
         ("solver", "Adam 0.01, 20 epochs, batch 512 [paper]", "the same"),
         ("full networks", "Xavier uniform, gain 1 [paper]", "the same"),
         ("frozen weights", "U[-0.1, 0.1], or Gaussian of sd 1 / sqrt(inputs) [paper; the root inferred]", "the same"),
