@@ -21,7 +21,14 @@ __all__ = ["WIDTHS"]
 
 _EACH = 795  # numbers of a unit that learns all of its own: 784 weights in, 10 out, and a bias
 _COUNTS, _MOST, _EPOCHS = (100, 300, 795, 1590, 3180, 4770, 9540), 4770, 20
-_LEARNERS = {"uniform": "bias-uniform", "gaussian": "bias-gaussian", "full": "full", "ours": "bias"}
+_LEARNERS = {
+    "uniform": "bias-uniform",
+    "gaussian": "bias-gaussian",
+    "full": "full",
+    "full, slow": "full-low",
+    "ours": "bias",
+}
+_FULL = ("full", "full, slow")
 _SCORES = {
     "accuracy": ("1", "accuracy on test images"),
     "learned": ("1", "learned numbers"),
@@ -37,14 +44,14 @@ class _Cell(NamedTuple):
 
 
 def cells(plan: Plan) -> list[_Cell]:
-    """As many biases as numbers of full networks; beyond 4,770 the paper's two learners alone."""
+    """As many biases as numbers of full networks; beyond 4,770 fewer learners."""
     counts = (100, 2 * _EACH) if plan.quick else _COUNTS
     return [
         _Cell(name, count, seed)
         for seed in range(plan.seeds)
         for count in counts
         for name in _LEARNERS
-        if (name != "full" or count >= _EACH) and (count <= _MOST or name in ("uniform", "full"))
+        if (name not in _FULL or count >= _EACH) and (count <= _MOST or name in ("uniform", *_FULL))
     ]
 
 
@@ -52,7 +59,7 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
     """Learn and test."""
     learner, data = LEARNERS[_LEARNERS[cell.learner]], sources.fashion(plan)
     learner = replace(learner, solver=replace(learner.solver, epochs=1 if plan.quick else _EPOCHS))
-    units = cell.numbers // _EACH if cell.learner == "full" else cell.numbers + cell.numbers % 2
+    units = cell.numbers // _EACH if cell.learner in _FULL else cell.numbers + cell.numbers % 2
     began = time.perf_counter()
     fit = learner.fit(data, units, cell.seed, progress=False)
     share = np.unique(data.test_labels, return_counts=True)[1].max() / len(data.test)
