@@ -113,7 +113,8 @@ def report(data: xr.Dataset) -> list[str]:
     ]
     return [
         "Accuracy on test images in %, by the count of learned numbers; median over seeds, and the range. A full "
-        f"network has {_EACH} numbers a unit, so that the fewest are those of one unit.",
+        f"network has {_EACH} numbers a unit, so that the fewest are those of one unit, which without output biases "
+        "can name two classes at most: one wherever it answers, and one where it is silent.",
         "", *aligned(["learner", "", *(f"{n:,}" for n in data.numbers.values)], rows), "",
         *(f"- `{name}`: {LEARNERS[_LEARNERS[str(name)]].about}." for name in data.learner.values), "",
     ]  # fmt: skip
