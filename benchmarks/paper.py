@@ -38,7 +38,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     names = list(FIGURES)
     parser.add_argument("--figure", nargs="*", default=names, metavar="NAME", help=f"of {', '.join(names)} (all)")
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="seeds of the weights (%(default)s)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
     args = parser.parse_args(argv)
     try:
         args.figure = [checks.choice("--figure", name, names) for name in dict.fromkeys(args.figure)]

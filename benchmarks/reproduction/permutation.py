@@ -15,7 +15,7 @@ from reproduction import sources
 from reproduction.figures import Claim, Figure
 from reproduction.permuting import Permutation
 from rnnbias import Adam, ClassFit, FunctionFit, LevenbergMarquardt, Recipe
-from rnnbias.problems import Classification, Regression, solve
+from rnnbias.problems import Classification, Problem, Regression, solve
 from rnnbias.solvers import Solver
 from tables import aligned
 
@@ -75,7 +75,7 @@ def _function(cell: _Cell, plan: Plan, learn: tuple[str, ...], epochs: int) -> t
     if cell.learner == "bias, second order":
         solver = LevenbergMarquardt(iterations=3 if plan.quick else 200)
     recipe = replace(problem.recipe(solver, ("bias",), "relu"), law="gaussian")  # spherical: readouts of equal size
-    return _solved(problem, cell, plan, learn, solver, recipe, units=60 if plan.quick else _UNITS), cell.target
+    return _solved(problem, cell, learn, solver, recipe, units=60 if plan.quick else _UNITS), cell.target
 
 
 def _images(cell: _Cell, plan: Plan, learn: tuple[str, ...], epochs: int) -> tuple[ClassFit, object]:
@@ -87,10 +87,12 @@ def _images(cell: _Cell, plan: Plan, learn: tuple[str, ...], epochs: int) -> tup
         solver = Permutation(epochs=epochs, rate=rate, batch=usual.solver.batch, seed=cell.seed)
     recipe = usual.recipe(data.shape[0] * data.shape[1], units)
     problem = Classification(data, brightness=usual.brightness)
-    return _solved(problem, cell, plan, learn, solver, recipe, units=units), data
+    return _solved(problem, cell, learn, solver, recipe, units=units), data
 
 
-def _solved(problem, cell: _Cell, plan: Plan, learn: tuple[str, ...], solver: Solver, recipe: Recipe, units: int):
+def _solved(
+    problem: Problem, cell: _Cell, learn: tuple[str, ...], solver: Solver, recipe: Recipe, units: int
+) -> ClassFit | FunctionFit:
     return solve(
         problem, units=units, learn=learn, solver=solver, seed=cell.seed, recipe=recipe, activation="relu",
         patience=10**6, progress=False,
