@@ -52,7 +52,7 @@ def cells(plan: Plan) -> list[_Cell]:
 def make(cell: _Cell, plan: Plan) -> Mapping[str, object]:
     """The law of a small network's width, and networks built."""
     widths = (100, 1000) if plan.quick else (100, 1000, 10000)
-    return (_feedforward if cell.kind == "feedforward" else _recurrent)(cell, widths, 50 if plan.quick else 3000)
+    return (_feedforward if cell.kind == "feedforward" else _recurrent)(cell, widths, 50 if plan.quick else 500)
 
 
 def _feedforward(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping[str, object]:
