@@ -54,7 +54,7 @@ def _adam(rate: float, iterations: int) -> Adam:
 
 _LEARNERS = {
     "bias": _Learner("biases, Adam 0.1", ("bias",), _adam(0.1, 1000)),
-    "full": _Learner("as many numbers of a smaller network, all of it, Adam 0.001", _FULL, _adam(0.001, 5000)),
+    "full": _Learner("as many numbers of a smaller network, all of it, Adam 0.001", _FULL, _adam(0.001, 10000)),
     "second order": _Learner("the same biases by Gauss-Newton, as drawn", ("bias",), GaussNewton(iterations=60)),
     "placed": _Learner(
         "biases placed at the onset of the oscillation, then Gauss-Newton; leak 0.3 a step, readout scale 10",
@@ -232,7 +232,7 @@ OSCILLATORS = Figure(
         ("units", "200 [inferred]", f"{_UNITS}"),
         (
             "solver", "Adam, rate 0.1 for biases, 0.001 for all [paper]; that this belongs here [inferred]",
-            f"the same, to a loss of {_GOAL:g}, at most 1,000 and 5,000 steps [guess]",
+            f"the same, to a loss of {_GOAL:g}, at most 1,000 and 10,000 steps [guess]",
         ),
         ("numbers of the full network", "as many as the biases [second-hand]", "13 units, 195 numbers"),
         ("first biases, first rates", "unknown", "N(0, 1), and 0 [guess]"),
