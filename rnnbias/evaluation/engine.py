@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
+from systems import checks
+
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["check_client", "outcomes"]
+__all__ = ["check_client", "local_client", "outcomes"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -32,12 +34,49 @@ def check_client(client: Client | None) -> None:
     """
     if client is None:
         return
-    from distributed import Client
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError("client needs dask: pip install 'rnnbias[dask]'") from error
 
     if not isinstance(client, Client):
         raise TypeError(f"client must be a dask.distributed.Client, got {client!r}")
     if client.status != "running" or client.asynchronous:
         raise ValueError(f"client must be connected and not asynchronous, got {client!r}")
+
+
+@contextmanager
+def local_client(workers: int) -> Iterator[Client]:
+    """A client of a Dask cluster of so many processes on this machine, of one thread each, for as long as it is wanted.
+
+    A worker that dies has ten minutes to come back: Dask gives up one that is not there after 15 s, in which a busy
+    machine may not start it. No worker is stopped for the memory that it uses.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+
+    Returns
+    -------
+    context manager of distributed.Client
+
+    Raises
+    ------
+    ImportError
+        Where dask is not installed.
+    """
+    workers = checks.whole("workers", workers, at_least=1)
+    try:
+        import dask
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError("workers need dask: pip install 'rnnbias[dask]'") from error
+
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
+    options = {"threads_per_worker": 1, "memory_limit": None, "dashboard_address": ":0"}
+    with patient, Client(n_workers=workers, **options) as client:
+        yield client
 
 
 def outcomes(
@@ -88,10 +127,13 @@ def _there(function: Callable[[K], T], keys: Iterable[K], client: Client) -> Ite
     from distributed import as_completed
 
     try:
-        sent = cloudpickle.dumps(function)
+        pickled = cloudpickle.dumps(function)
     except Exception as error:
         raise TypeError(f"function must be one that can be sent to workers: {error}") from error
-    waiting = {client.submit(_call, sent, cloudpickle.dumps(key), sys.path, pure=False): key for key in keys}
+    sent = client.submit(bytes, pickled, pure=False)  # goes to each worker once, and not with every call
+    keys = list(keys)
+    each = [cloudpickle.dumps(key) for key in keys]
+    waiting = dict(zip(client.map(_call, each, sent=sent, path=sys.path, pure=False), keys, strict=True))
     try:
         for future in as_completed(list(waiting)):
             try:
@@ -103,7 +145,7 @@ def _there(function: Callable[[K], T], keys: Iterable[K], client: Client) -> Ite
         client.cancel(list(waiting))
 
 
-def _call(sent: bytes, key: bytes, path: list[str]) -> object:
+def _call(key: bytes, sent: bytes, path: list[str]) -> object:
     """What a worker does; it stays at one thread, because others may be at work in the same process."""
     import cloudpickle
 

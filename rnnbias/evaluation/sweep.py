@@ -48,9 +48,9 @@ def sweep(
     grid : mapping of str to values
         The values of each parameter, all numbers or all words, each once; they label its dimension.
     client : distributed.Client, optional
-        A client of `dask.distributed` (`pip install 'rnnbias[dask]'`), for example `Client(n_workers=4,
-        threads_per_worker=1)` or `Client("tcp://host:8786")`. A point whose worker dies is made again by another.
-        The function is sent by cloudpickle.
+        A client of a Dask cluster (`pip install 'rnnbias[dask]'`): of this machine, `with
+        rnnbias.evaluation.local_client(4) as client`, or of others, `distributed.Client("tcp://host:8786")`. A
+        point whose worker dies is made again by another. The function is sent by cloudpickle.
     store : str or Path, optional
         A folder for a netCDF file of each finished point, which appears whole or not at all. With it a sweep that was
         interrupted or killed goes on where it was, failed points are tried again, and a grid may grow. Files of
