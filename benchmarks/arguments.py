@@ -83,7 +83,7 @@ def complete(args: argparse.Namespace, runs: Runs, make: Callable[[tuple], xr.Da
         print(f"interrupted; finished rows are in {runs.folder}, go on with --resume", file=sys.stderr)
         return 130
     if runs.failures:
-        print(f"{len(runs.failures)} rows failed, try them again with --resume; the first:", file=sys.stderr)
+        print(f"{len(runs.failures)} row(s) failed, try them again with --resume; the first:", file=sys.stderr)
         traceback.print_exception(next(iter(runs.failures.values())))
     return int(bool(runs.failures))
 
