@@ -136,11 +136,16 @@ def _there(function: Callable[[K], T], keys: Iterable[K], client: Client) -> Ite
     waiting = dict(zip(client.map(_call, each, sent=sent, path=sys.path, pure=False), keys, strict=True))
     try:
         for future in as_completed(list(waiting)):
+            found: T | Exception
             try:
-                failure = future.exception()
-            except CancelledError as error:
-                raise ConnectionError("the cluster was lost") from error
-            yield waiting.pop(future), future.result() if failure is None else failure
+                found = future.result()
+            except CancelledError:
+                raise
+            except Exception as error:
+                found = error
+            yield waiting.pop(future), found
+    except CancelledError as error:
+        raise ConnectionError("the cluster lost its scheduler, or somebody cancelled the calls") from error
     finally:
         client.cancel(list(waiting))
 

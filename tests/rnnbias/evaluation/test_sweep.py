@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_info
 import systems
 from rnnbias import LevenbergMarquardt, fit_function, fit_system, sweep
 from rnnbias.evaluation import local_client
+from rnnbias.evaluation.engine import outcomes
 from systems.labels import config
 
 GRID = {"seed": [0, 1], "units": [10, 20, 30]}
@@ -218,6 +219,16 @@ def test_workers_have_one_thread_whatever_they_were_started_with(client):
     client.run(torch.set_num_threads, 2)
     found = quiet(threads, {"seed": range(4)}, client)
     assert (found.torch == 1).all() and (found.blas == 1).all()
+
+
+def test_a_lost_cluster_ends_the_sweep(client):
+    calls = outcomes(lambda seconds: time.sleep(seconds) or seconds, [0.0, 5.0], client)
+    assert next(calls) == (0.0, 0.0)
+    from distributed import Future
+
+    client.cancel([Future(key, client) for key in client.futures], force=True)
+    with pytest.raises(ConnectionError, match="lost its scheduler"):
+        next(calls)
 
 
 def deadly(folder, seed):
