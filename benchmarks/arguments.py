@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
 
-from rnnbias.evaluation import Runs
+from rnnbias.evaluation import Runs, local_client
 from systems import checks
 
-__all__ = ["Parser", "complete", "even_units", "machine", "save", "scores"]
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["Parser", "complete", "even_units", "machine", "module", "save", "scores"]
 
 
 class Parser(argparse.ArgumentParser):
     """The parser of the program `name`, described by the first line of `about`, that writes into a folder --out.
 
-    It ends the program with one line and code 2 where an argument is wrong. `quick` and `resume` say whether there are
-    such options.
+    It ends the program with one line and code 2 where an argument is wrong. `quick` says whether there is such an
+    option, and `rows` whether rows are made one by one, which can be resumed and shared among workers.
     """
 
-    def __init__(self, name: str, about: str, *, quick: bool = True, resume: bool = False) -> None:
+    def __init__(self, name: str, about: str, *, quick: bool = True, rows: bool = False) -> None:
         super().__init__(f"{name}.py", description=about.split("\n")[0], allow_abbrev=False)
+        self.rows = rows
         self.add_argument("--out", type=Path, default=Path("results") / name, metavar="DIR", help="%(default)s")
         if quick:
             self.add_argument("--quick", action="store_true", help="a small run for a look, under a minute")
-        if resume:
+        if rows:
             words = "keep the finished rows in DIR (otherwise they are removed)"
             self.add_argument("--resume", action="store_true", help=words)
+            shared = self.add_mutually_exclusive_group()
+            shared.add_argument("--workers", type=int, default=1, metavar="N", help="processes (%(default)s)")
+            shared.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that makes the rows")
+
+    def parse_args(self, *given: object) -> argparse.Namespace:
+        """See `argparse.ArgumentParser.parse_args`."""
+        args = super().parse_args(*given)
+        if self.rows:
+            try:
+                checks.whole("--workers", args.workers, at_least=1)
+                if args.scheduler:
+                    with _client(args):
+                        pass
+                elif args.workers > 1:
+                    importlib.import_module("distributed")
+            except ImportError:
+                self.error("--workers and --scheduler need dask: pip install 'rnnbias[dask]'")
+            except (ValueError, OSError) as error:
+                self.error(f"--scheduler must be reached, got {args.scheduler!r}: {error}" if args.scheduler else error)
+        return args
 
     def error(self, message: object) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""
@@ -48,14 +76,32 @@ class Parser(argparse.ArgumentParser):
         return shlex.join(names.get(word, word) for word in words)
 
 
-def complete(runs: Runs, make: Callable[[tuple], xr.Dataset], title: str, **options: object) -> int:
-    """Make the cells that are missing; returns the exit code."""
+def complete(args: argparse.Namespace, runs: Runs, make: Callable[[tuple], xr.Dataset], title: str) -> int:
+    """Make the rows that are missing, on the workers that `args` asks for; returns the exit code."""
     try:
-        runs.complete(make, title=title, **options)
+        with _client(args) as client:
+            runs.complete(make, client, title=title)
     except KeyboardInterrupt:
         print(f"interrupted; finished rows are in {runs.folder}, go on with --resume", file=sys.stderr)
         return 130
-    return 0
+    if runs.failures:
+        print(f"{len(runs.failures)} row(s) failed, try them again with --resume; the first:", file=sys.stderr)
+        traceback.print_exception(next(iter(runs.failures.values())))
+    return int(bool(runs.failures))
+
+
+def _client(args: argparse.Namespace) -> AbstractContextManager[Client | None]:
+    """A client of the cluster of --scheduler, or of one of --workers processes; None where one process suffices."""
+    if args.scheduler:
+        from distributed import Client
+
+        return Client(args.scheduler)
+    return nullcontext() if args.workers == 1 else local_client(args.workers)
+
+
+def module(path: str) -> ModuleType:
+    """The benchmark of a file as a module, whose functions workers find by its name, as they do not in `__main__`."""
+    return importlib.import_module(Path(path).stem)
 
 
 def even_units(units: int, at_least: int = 2) -> int:
@@ -66,9 +112,9 @@ def even_units(units: int, at_least: int = 2) -> int:
 
 
 def machine() -> str:
-    """Cores and torch of this machine."""
+    """Cores and torch of this machine; a row is made on one of them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, torch {torch.__version__} with {torch.get_num_threads()} threads"
+    return f"{cores} cores, torch {torch.__version__}"
 
 
 def scores(values: Mapping[str, object], about: Mapping[str, tuple[str, ...]]) -> xr.Dataset:

@@ -1,7 +1,7 @@
 """Images classified by learned biases: width sweep, best recipe, masks, several tasks on one frozen matrix, speed.
 
     python benchmarks/classify.py [--data DIR] [--experiments ...] [--tasks ...] [--widths ...] [--seeds K]
-                                  [--epochs E] [--out DIR] [--quick] [--resume]
+                                  [--epochs E] [--out DIR] [--quick] [--resume] [--workers N]
 
 DIR of --data holds MNIST-format folders (mnist, fashion-mnist, kmnist, ...); without it the data are scikit-learn's
 digits and rendered numerals. All choices are made on the last sixth of the training images, which no row learns from;
@@ -28,7 +28,7 @@ from pathlib import Path
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser, complete
+from arguments import Parser, complete, module
 from pictures import speed
 from pictures.experiments import EXPERIMENTS, Protocol, load, planned
 from pictures.report import publish
@@ -41,7 +41,7 @@ from systems import checks, images
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("classify", __doc__, resume=True)
+    parser = Parser("classify", __doc__, rows=True)
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
     parser.add_argument(
         "--experiments", nargs="+", default=EXPERIMENTS, metavar="NAME", help=f"of {', '.join(EXPERIMENTS)} (all)"
@@ -78,17 +78,20 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
-    progress, runs = sys.stderr.isatty(), args.runs
+    runs, alone = args.runs, args.workers == 1 and not args.scheduler
+    progress = alone and sys.stderr.isatty()
     if not args.resume:
         for name in ("speed.nc", "bank.nc"):
             (args.out / name).unlink(missing_ok=True)
 
+    plans, data = args.plans, args.data
+
     def make(key: Key) -> xr.Dataset:
-        row = make_row(key, args.plans[key], load(key.data, args.data, protocol), progress)
-        tqdm.write(_news(key, args.plans[key], row), file=sys.stderr)
+        row = make_row(key, plans[key], load(key.data, data, protocol), progress)
+        tqdm.write(_news(key, plans[key], row), file=sys.stderr)
         return row
 
-    code = complete(runs, make, "image benchmark")
+    code = complete(args, runs, make, "image benchmark")
     if code == 0 and "tasks" in args.experiments:
         mine = {key.data: runs[key] for key in runs if (key.experiment, key.learner) == ("tasks", "bias")}
         found = switch(mine, {name: load(name, args.data, protocol) for name in mine})
@@ -112,4 +115,4 @@ def _news(key: Key, plan: Plan, row: xr.Dataset) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,24 +63,24 @@ def rows_of(
 
 
 def conduct(
-    experiments: Mapping[str, Experiment], runs: Mapping[str, Runs], plan: Plan, out: Path, *, names: Collection[str],
-    title: str,
-) -> tuple[int, dict[str, xr.Dataset]]:  # fmt: skip
-    """Make the missing rows of the experiments named, and write and draw all that there are.
+    args: argparse.Namespace, experiments: Mapping[str, Experiment], plan: Plan, *, names: Collection[str], title: str
+) -> tuple[int, dict[str, xr.Dataset]]:
+    """Make those of the rows `args.runs` that are missing of the experiments named, and write and draw all there are.
 
     Returns the exit code, and the numbers of each experiment that has any.
     """
     code, found = 0, {}
     for name, experiment in experiments.items():
+        runs = args.runs[name]
         if name in names:
-            code = code or complete(runs[name], lambda cell, each=experiment: each.row(cell, plan), name)
-        if runs[name]:
-            rows = {cell: runs[name].get(cell, xr.Dataset()) for cell in runs[name].cells}
+            code = code or complete(args, runs, partial(experiment.row, plan=plan), name)
+        if runs:
+            rows = {cell: runs.get(cell, xr.Dataset()) for cell in runs.cells}
             dims = next(iter(rows))._fields
             found[name] = data = gather(rows, dims, title=f"{title}: {name}", config={"seed": 0})
-            write_netcdf(data, out / f"{name}.nc")
+            write_netcdf(data, args.out / f"{name}.nc")
             if experiment.picture is not None:
-                save(experiment.picture(data), out / f"{name}.png")
+                save(experiment.picture(data), args.out / f"{name}.png")
     return code, found
 
 

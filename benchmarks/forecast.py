@@ -1,7 +1,7 @@
 """The forecast ladder: bias learning beside what it must beat, on the same data and the same windows.
 
     python benchmarks/forecast.py [--systems ...] [--units N] [--seeds K] [--learners ...] [--windows W]
-                                  [--reach T] [--out DIR] [--quick] [--resume]
+                                  [--reach T] [--out DIR] [--quick] [--resume] [--workers N]
 
 Every learner gets the same noise-free training trial and forecasts the same windows in closed loop; then it
 runs freely, and its attractor, spectrum and largest exponent are compared with the truth's. Biases are also disturbed,
@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from arguments import Parser, complete
+from arguments import Parser, complete, module
 from ladder.data import Protocol, Task
 from ladder.learners import LEARNERS, ladder
 from ladder.report import publish
@@ -33,7 +33,7 @@ from systems import checks
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Protocol]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("forecast", __doc__, resume=True)
+    parser = Parser("forecast", __doc__, rows=True)
     parser.add_argument(
         "--systems",
         nargs="+",
@@ -93,14 +93,15 @@ def _twinned(names: Sequence[str]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, protocol = parse(argv)
+    tasks = args.tasks
 
     def make(key: Key) -> xr.Dataset:
-        task = args.tasks[key.system]
+        task = tasks[key.system]
         row = make_row(key, ladder(protocol, task.system.size)[key.learner], task)
         tqdm.write(_news(key, row), file=sys.stderr)
         return row
 
-    code = complete(args.runs, make, "forecast benchmark")
+    code = complete(args, args.runs, make, "forecast benchmark")
     if args.runs:
         print(publish(args.out, args.runs, protocol, args.command))
     return code
@@ -117,4 +118,4 @@ def _news(key: Key, row: xr.Dataset) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

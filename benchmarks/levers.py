@@ -1,36 +1,61 @@
 """What each choice behind the defaults is worth: one lever moved at a time, on Lorenz-63, and where the time goes.
 
-    python benchmarks/levers.py [--units N] [--samples T] [--seeds K] [--windows W] [--out DIR] [--quick]
+    python benchmarks/levers.py [--units N] [--samples T] [--seeds K] [--windows W]
+                                [--out DIR] [--quick] [--resume] [--workers N]
 
 Every line of the table changes one thing in `fit_system("lorenz63", units=N)` and says what the forecasts become. The
 last table times the parts of one Levenberg-Marquardt iteration and compares the Jacobian's matrix products with the
-machine's own rate. The data are others than those of the ladder and of `noise.py`. DIR receives `levers.md`, after
-every line, so that a killed run leaves what it measured.
+machine's own rate. The data are others than those of the ladder and of `noise.py`. DIR receives `levers.md` (the
+tables), `levers.nc`, and `rows/`, one file a fit: a killed run keeps them, and --resume goes on from there.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 import seeds
 import systems
-from arguments import Parser, even_units, machine
+from arguments import Parser, complete, even_units, machine, module, scores
 from rnnbias import RNN, Adam, LevenbergMarquardt, Recipe, fit_system
+from rnnbias.evaluation import Runs, gather
 from rnnbias.networks import bias_jacobian
 from rnnbias.problems.frame import Frame, segments
+from rnnbias.storage import write_netcdf
 from systems import checks
 from tables import aligned
 
 _CONTEXT, _REACH = 100, 20.0  # samples before a forecast, and its length in Lyapunov times
 _PROFILED = 1206  # units whose iteration is timed
+_SCORES = {
+    "learned": ("1", "learned numbers"),
+    "valid_time": ("Lyapunov times", "median valid time over windows"),
+    "error": ("1", "one-step error on held-out data"),
+    "iterations": ("1", "iterations"),
+    "seconds": ("s", "time to fit"),
+}
+
+
+class Key(NamedTuple):
+    """Which row."""
+
+    lever: str
+    seed: int
+
+
+class Size(NamedTuple):
+    """What a row's result depends on beside its key."""
+
+    units: int
+    samples: int
+    windows: int
 
 
 def levers(units: int) -> dict[str, dict[str, object]]:
@@ -67,6 +92,7 @@ def levers(units: int) -> dict[str, dict[str, object]]:
     }
 
 
+@cache
 def trials(samples: int, windows: int) -> tuple[xr.Dataset, xr.Dataset]:
     """The data that choices are made on: those to learn from, and windows to forecast."""
     system = systems.get("lorenz63")
@@ -75,31 +101,22 @@ def trials(samples: int, windows: int) -> tuple[xr.Dataset, xr.Dataset]:
     return train, system.simulate(trials=windows, duration=(_CONTEXT + ahead) * system.dt, seed=seeds.CHOICE_TEST)
 
 
-def measure(units: int, samples: int, seeds: int, windows: int, only: Sequence[str] | None) -> Iterator[list[str]]:
-    """Fit and score every lever on the same data; yields its row of the table."""
-    train, test = trials(samples, windows)
-    chosen = {name: moved for name, moved in levers(units).items() if only is None or name in only}
-    for name, moved in (bar := tqdm(chosen.items(), unit="lever")):
-        bar.set_description(name)
-        times, errors, valid, iterations = [], [], [], []
-        for seed in range(seeds):
-            begun = time.perf_counter()
-            settings = {"units": units, "recipe": Recipe.shaping(), "seed": seed, "progress": False, **moved}
-            fit = fit_system(train, **settings)
-            times.append(time.perf_counter() - begun)
-            errors.append(float(np.nanmin(fit.history.held_out_loss)) ** 0.5)
-            iterations.append(int(fit.history.iteration[-1]))
-            score = fit.score(test, windows=windows, context=_CONTEXT, threshold=[0.4])
-            valid.append(float(score.valid_time.median()))
-        yield [
-            name,
-            f"{fit.learned}",
-            f"{np.median(valid):.2f}",
-            f"{min(valid):.1f}–{max(valid):.1f}" if seeds > 1 else "",
-            f"{np.median(errors):.1e}",
-            f"{np.median(iterations):.0f}",
-            f"{np.median(times):.1f}",
-        ]
+def row(key: Key, size: Size) -> xr.Dataset:
+    """Fit and score with one lever moved."""
+    train, test = trials(size.samples, size.windows)
+    settings = {"units": size.units, "recipe": Recipe.shaping(), "seed": key.seed, "progress": False}
+    begun = time.perf_counter()
+    fit = fit_system(train, **settings | levers(size.units)[key.lever])
+    seconds = time.perf_counter() - begun
+    score = fit.score(test, windows=size.windows, context=_CONTEXT, threshold=[0.4])
+    found = {
+        "learned": fit.learned,
+        "valid_time": float(score.valid_time.median()),
+        "error": float(np.nanmin(fit.history.held_out_loss)) ** 0.5,
+        "iterations": float(fit.history.iteration[-1]),
+        "seconds": seconds,
+    }
+    return scores(found, _SCORES)
 
 
 def clock(work: Callable[[], object], repeats: int = 3) -> float:
@@ -149,35 +166,44 @@ def profile(units: int, samples: int, gain: float) -> Iterator[list[str]]:
     yield ["singular values", f"{clock(lambda: torch.linalg.svd(triangle)):.2f}", f"{tuple(triangle.shape)}"]
 
 
-def report(chosen: argparse.Namespace, command: str) -> Iterator[str]:
-    """The text as it grows, line by line of the tables."""
-    head = [
+def report(data: xr.Dataset, size: Size, command: str, *, profiled: bool) -> str:
+    """The tables."""
+    middle, valid = data.median("seed"), data.valid_time
+    rows = [
+        [
+            str(name),
+            f"{int(one.learned)}",
+            f"{float(one.valid_time):.2f}",
+            f"{float(each.min()):.1f}–{float(each.max()):.1f}" if each.sizes["seed"] > 1 else "",
+            f"{float(one.error):.1e}",
+            f"{float(one.iterations):.0f}",
+            f"{float(one.seconds):.1f}",
+        ]
+        for name, one, each in ((name, middle.sel(lever=name), valid.sel(lever=name)) for name in data.lever.values)
+    ]
+    header = ["lever", "learned", "valid time", "range", "one-step error", "iterations", "seconds"]
+    lines = [
         "# Levers",
         "",
         f"    {command}",
         "",
-        f"On {machine()}. Lorenz-63, dt 0.02, {chosen.samples:,} noise-free samples, {chosen.windows} windows, "
-        f"{chosen.units} biases, {chosen.seeds} seeds of the weights. Valid time at threshold 0.4 in Lyapunov times: "
-        "median over windows, then median, range over seeds. One-step error in standard deviations of the increment, "
-        "on held-out data. Each line changes one thing in the first.",
+        f"On {machine()}. Lorenz-63, dt 0.02, {size.samples:,} noise-free samples, {size.windows} windows, "
+        f"{size.units} biases, {data.sizes['seed']} seeds of the weights. Valid time at threshold 0.4 in Lyapunov "
+        "times: median over windows, then median, range over seeds. One-step error in standard deviations of the "
+        "increment, on held-out data. Each line changes one thing in the first.",
         "",
+        *aligned(header, rows),
     ]
-    header, rows = ["lever", "learned", "valid time", "range", "one-step error", "iterations", "seconds"], []
-    for row in measure(chosen.units, chosen.samples, chosen.seeds, chosen.windows, chosen.only):
-        rows.append(row)
-        yield "\n".join([*head, *aligned(header, rows)]) + "\n"
-    lines = [*head, *aligned(header, rows)]
-    if chosen.only is None:
-        for gain, samples in ((0.1, 5000), (0.9, 1000)):
-            parts = list(profile(min(_PROFILED, 3 * chosen.units), samples, gain))
-            lines += ["", f"One iteration at {min(_PROFILED, 3 * chosen.units):,} units, gain {gain}:", ""]
-            lines += aligned(["part", "seconds", ""], parts)
-            yield "\n".join(lines) + "\n"
+    units = min(_PROFILED, 3 * size.units)
+    for gain, samples in ((0.1, 5000), (0.9, 1000)) if profiled else ():
+        lines += ["", f"One iteration at {units:,} units, gain {gain}, {torch.get_num_threads()} threads:", ""]
+        lines += aligned(["part", "seconds", ""], list(profile(units, samples, gain)))
+    return "\n".join(lines) + "\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print the tables; returns the exit code."""
-    parser = Parser("levers", __doc__)
+    parser = Parser("levers", __doc__, rows=True)
     parser.add_argument("--units", type=int, default=400, metavar="N", help="biases that learn, even (400)")
     parser.add_argument("--samples", type=int, default=2500, metavar="T", help="training samples (2500)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
@@ -190,17 +216,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         even_units(chosen.units, at_least=8)
         for name, least in (("samples", 300), ("seeds", 1), ("windows", 1)):
             checks.whole(f"--{name}", getattr(chosen, name), at_least=least)
-        for name in chosen.only or ():
-            checks.choice("--only", name, levers(chosen.units))
-        chosen.out.mkdir(parents=True, exist_ok=True)
+        named = levers(chosen.units)
+        only = [checks.choice("--only", name, named) for name in dict.fromkeys(chosen.only or named)]
+        size = Size(chosen.units, chosen.samples, chosen.windows)
+        keys = [Key(name, seed) for name in only for seed in range(chosen.seeds)]
+        runs = Runs(chosen.out / "rows", dict.fromkeys(keys, size._asdict()), resume=chosen.resume)
     except (ValueError, OSError) as error:
         parser.error(error)
-    text = ""
-    for text in report(chosen, parser.command(argv)):
+    code = complete(chosen, runs, partial(row, size=size), "levers")
+    if runs:
+        data = gather(runs, Key._fields, title="levers of the defaults on Lorenz-63", config=size._asdict())
+        write_netcdf(data, chosen.out / "levers.nc")
+        text = report(data, size, parser.command(argv), profiled=chosen.only is None)
         (chosen.out / "levers.md").write_text(text)
-    print(text)
-    return 0
+        print(text)
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

@@ -1,7 +1,7 @@
 """Skill against noise: biases beside polynomial regression and an echo-state network, both tuned on training data.
 
     python benchmarks/noise.py [--systems ...] [--observed STATE] [--noises ...] [--learners ...] [--seeds K]
-                               [--units N] [--out DIR] [--quick] [--resume]
+                               [--units N] [--out DIR] [--quick] [--resume] [--workers N]
 
 Every seed draws the noise (in standard deviations of each state) and the random weights anew; all learners see the
 same noisy trial, and forecast the same windows of other trials, from a true state and from a noisy one. Tuning looks at
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ import columns
 import peers
 import seeds
 import systems
-from arguments import Parser, complete, machine, save, scores
+from arguments import Parser, complete, machine, module, save, scores
 from rivals import RIVALS
 from rnnbias import Recipe, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
@@ -239,7 +239,7 @@ def _draw(scores: xr.DataArray) -> object:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("noise", __doc__, resume=True)
+    parser = Parser("noise", __doc__, rows=True)
     parser.add_argument("--systems", nargs="+", default=["lorenz63"], metavar="NAME", help="lorenz63; also dysts:NAME")
     parser.add_argument("--observed", metavar="STATE", help="the one state that is seen (all)")
     parser.add_argument("--noises", type=float, nargs="+", default=[0.0, 0.001, 0.01, 0.05, 0.1], metavar="SD")
@@ -270,7 +270,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
-    code = complete(args.runs, lambda key: row(key, args.size), "noise benchmark")
+    code = complete(args, args.runs, partial(row, size=args.size), "noise benchmark")
     if args.runs:
         data = gather(args.runs, Key._fields, title="skill against noise", config=args.size._asdict())
         write_netcdf(data, args.out / "noise.nc")
@@ -282,4 +282,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

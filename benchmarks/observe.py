@@ -1,12 +1,13 @@
 """One coordinate of Lorenz-63 in, the same coordinate ahead out: driven by the truth, and driven by itself.
 
-    python benchmarks/observe.py [--units N] [--samples N] [--seeds K] [--learners ...] [--out DIR] [--quick]
+    python benchmarks/observe.py [--units N] [--samples N] [--seeds K] [--learners ...]
+                                 [--out DIR] [--quick] [--resume] [--workers N]
 
 Williams et al., ICLR 2025, Figure 4. The lead is tau, the half-width at half-maximum of the coordinate's
 autocorrelation, measured here, and the step is tau / 27. Two ways to run are kept apart: *driven*, where the true past
 is the input throughout (R^2 of the prediction tau ahead), and *self-driven*, where predictions become inputs after a
-context (valid time in Lyapunov times, threshold 0.4). DIR receives `observe.md` (the table), `observe.nc` (the scores)
-and a figure.
+context (valid time in Lyapunov times, threshold 0.4). DIR receives `observe.md` (the table), `observe.nc` (the
+scores), a figure, and `rows/`, one file a fit: a killed run keeps them, and --resume goes on from there.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
 import systems
-from arguments import Parser, even_units, save, scores
+from arguments import Parser, complete, even_units, module, save, scores
 from rnnbias import Adam, LevenbergMarquardt, SystemFit, fit_system, plot
-from rnnbias.evaluation import forecast_windows, gather, score_windows
+from rnnbias.evaluation import Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
 from systems import checks
 
@@ -47,6 +49,23 @@ LEARNERS = {
 }
 
 
+class Key(NamedTuple):
+    """Which row."""
+
+    seed: int
+    learner: str
+
+
+class Size(NamedTuple):
+    """What a row's result depends on beside its key and the step."""
+
+    units: int
+    samples: int
+    iterations: int
+    steps: int
+    windows: int
+
+
 def half_width(trials: int, duration: float) -> float:
     """The lag at which the autocorrelation of the coordinate has fallen to a half, in time units."""
     step = 0.02
@@ -59,31 +78,24 @@ def half_width(trials: int, duration: float) -> float:
     return step * (below - (0.5 - correlation[below]) / (correlation[below - 1] - correlation[below]))
 
 
-def trials(windows: int, dt: float) -> xr.Dataset:
-    """Data that nothing learns from, as long as a context, a self-driven run and what is needed beyond it."""
-    system = systems.get("lorenz63")
-    length = CONTEXT + round(REACH / system.lyapunov / dt) + 2 * LEAD
-    return system.simulate(trials=windows, duration=length * dt, dt=dt, seed=_TEST, observed=[STATE])
-
-
-def learn(name: str, args: argparse.Namespace, dt: float, seed: int) -> SystemFit:
+def learn(key: Key, size: Size, dt: float) -> SystemFit:
     """One fit."""
     shared = {
         "observed": [STATE],
         "horizon": LEAD,
         "dt": dt,
-        "samples": args.samples,
-        "seed": seed,
+        "samples": size.samples,
+        "seed": key.seed,
         "progress": False,
     }
-    if name == "bias":
-        solver = LevenbergMarquardt(iterations=args.iterations, tolerance=1e-6)
+    if key.learner == "bias":
+        solver = LevenbergMarquardt(iterations=size.iterations, tolerance=1e-6)
         return fit_system(
-            "lorenz63", units=args.units, recipe=replace(solver.recipe, **_MEMORY), solver=solver, **_LEAK, **shared
+            "lorenz63", units=size.units, recipe=replace(solver.recipe, **_MEMORY), solver=solver, **_LEAK, **shared
         )
-    units = args.units if name == "full" else round(np.sqrt(args.units / 2))
-    rate = 3e-4 if name == "full" else 1e-2
-    solver = Adam(iterations=args.steps, rate=rate, every=max(1, args.steps // 10))
+    units = size.units if key.learner == "full" else round(np.sqrt(size.units / 2))
+    rate = 3e-4 if key.learner == "full" else 1e-2
+    solver = Adam(iterations=size.steps, rate=rate, every=max(1, size.steps // 10))
     return fit_system(
         "lorenz63", units=units, learn=("weights", "bias", "readout"), recipe=replace(solver.recipe, readout_scale=1.0),
         solver=solver, **_LEAK, **shared,
@@ -122,22 +134,28 @@ _SCORES = {
 }
 
 
-def runs(fits: dict[str, SystemFit], test: xr.Dataset) -> xr.Dataset:
-    """The first test trial, self-driven, for the figure."""
-    unit, dt = (getattr(next(iter(fits.values())).recording, name) for name in ("unit", "dt"))
-    one = {"windows": 1, "context": CONTEXT, "steps": round(REACH * unit / dt)}
-    made = {name: forecast_windows(fit, test.isel(trial=[0]), **one) for name, fit in fits.items()}
-    traces = xr.concat([each.forecast[0] for each in made.values()], "learner")
-    valid = [score_windows(each, [_MARK]).valid_time.item() for each in made.values()]
-    found = xr.Dataset(
-        {
-            "trace": traces,
-            "truth": next(iter(made.values())).truth[0],
-            "valid_time": ("learner", valid, {"units": "Lyapunov times"}),
-        },
-        {"learner": list(fits)},
-    )
-    return plot.time_in(found, unit, "Lyapunov times")
+@cache
+def trials(windows: int, dt: float) -> xr.Dataset:
+    """The test trials: context, and what follows."""
+    system = systems.get("lorenz63")
+    length = CONTEXT + round(REACH / system.lyapunov / dt) + 2 * LEAD
+    return system.simulate(trials=windows, duration=length * dt, dt=dt, seed=_TEST, observed=[STATE])
+
+
+def row(key: Key, size: Size, dt: float) -> xr.Dataset:
+    """Learn, score, and run through the first test trial for the figure."""
+    test = trials(size.windows, dt)
+    begun = time.perf_counter()
+    fit = learn(key, size, dt)
+    found = {"seconds": time.perf_counter() - begun, **score(fit, test)}
+    unit = fit.recording.unit
+    made = forecast_windows(fit, test.isel(trial=[0]), windows=1, context=CONTEXT, steps=round(REACH * unit / dt))
+    shown = {
+        "trace": made.forecast[0],
+        "truth": made.truth[0],
+        "trace_valid": score_windows(made, [_MARK]).valid_time.squeeze(drop=True),
+    }
+    return scores(found, _SCORES).assign(shown).assign_attrs(unit=unit)
 
 
 def table(found: xr.Dataset, command: str) -> str:
@@ -170,7 +188,7 @@ def table(found: xr.Dataset, command: str) -> str:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("observe", __doc__)
+    parser = Parser("observe", __doc__, rows=True)
     parser.add_argument("--units", type=int, default=1024, metavar="N", help="units (1024)")
     parser.add_argument("--samples", type=int, default=4000, metavar="N", help="training samples (4000)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the weights (1)")
@@ -187,7 +205,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             checks.whole(f"--{name}", getattr(args, name), at_least=1)
         checks.whole("--samples", args.samples, at_least=200)
         even_units(args.units, at_least=8)
-        args.out.mkdir(parents=True, exist_ok=True)
+        args.size = Size(args.units, args.samples, args.iterations, args.steps, args.windows)
+        keys = [Key(seed, name) for seed in range(args.seeds) for name in args.learners]
+        settings = {**args.size._asdict(), "quick": int(args.quick)}
+        args.runs = Runs(args.out / "rows", dict.fromkeys(keys, settings), resume=args.resume)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)
     args.command = parser.command(argv)
@@ -199,29 +220,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     tau = half_width(4, 20.0) if args.quick else half_width(40, 40.0)
     dt = tau / LEAD
-    test = trials(args.windows, dt)
-    rows, fits = {}, {}
-    plan = [(seed, name) for seed in range(args.seeds) for name in args.learners]
-    for seed, name in (bar := tqdm(plan, desc="partial observation", unit="fit")):
-        bar.set_postfix_str(f"{name} seed {seed}")
-        begun = time.perf_counter()
-        fit = learn(name, args, dt, seed)
-        row = {"seconds": time.perf_counter() - begun, **score(fit, test)}
-        bar.write(f"{name} seed {seed}: R² {row['r_squared']:.5f}, valid {row['valid_time']:.2f}", file=sys.stderr)
-        rows[seed, name] = scores(row, _SCORES)
-        fits.setdefault(name, fit)
-    found = gather(
-        rows, ("seed", "learner"), title="partially observed Lorenz-63",
-        config={"command": args.command, "units": args.units, "samples": args.samples},
-        references="Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 4",
-    ).assign_attrs(tau=tau, dt=dt, windows=args.windows)  # fmt: skip
-    write_netcdf(found, args.out / "observe.nc")
-    text = table(found, args.command)
-    (args.out / "observe.md").write_text(text)
-    save(plot.traces(runs(fits, test)), args.out / "self_driven.png")
-    print(text)
-    return 0
+    code = complete(args, args.runs, partial(row, size=args.size, dt=dt), "partial observation")
+    if args.runs:
+        found = gather(
+            args.runs, Key._fields, title="partially observed Lorenz-63",
+            config={"command": args.command, "units": args.units, "samples": args.samples},
+            references="Williams et al., ICLR 2025 (arXiv:2407.00957), Figure 4",
+        ).assign_attrs(tau=tau, dt=dt, windows=args.windows)  # fmt: skip
+        write_netcdf(found, args.out / "observe.nc")
+        text = table(found, args.command)
+        (args.out / "observe.md").write_text(text)
+        first = found.isel(seed=0)
+        shown = first[["trace"]].assign(truth=first.truth[0], valid_time=first.trace_valid)
+        unit = next(iter(args.runs.values())).attrs["unit"]
+        save(plot.traces(plot.time_in(shown, unit, "Lyapunov times")), args.out / "self_driven.png")
+        print(text)
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

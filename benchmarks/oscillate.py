@@ -1,7 +1,7 @@
 """Oscillation without input: biases alone, by start and by solver, beside a fully trained network of as many numbers.
 
     python benchmarks/oscillate.py [--target NAME] [--states ...] [--gains ...] [--units N] [--seeds K]
-                                   [--learners ...] [--out DIR] [--quick] [--resume]
+                                   [--learners ...] [--out DIR] [--quick] [--resume] [--workers N]
 
 Every learner teaches a network to go round the target's limit cycle by itself (Williams et al., ICLR 2025, Figure 3).
 A fit passes where R^2 over the periods learned is above 0.99, and over 100 periods of free run the period is wrong by
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ import xarray as xr
 
 import columns
 import systems
-from arguments import Parser, complete, save, scores
+from arguments import Parser, complete, module, save, scores
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
 from rnnbias.evaluation import Runs, gather
 from rnnbias.problems.placement import placement
@@ -142,12 +143,12 @@ def clouds(fit: AutonomousFit) -> xr.Dataset:
     return xr.concat(parts, "stage", combine_attrs="override").assign_coords(stage=["before", "after"])
 
 
-def run(args: argparse.Namespace, key: Key) -> xr.Dataset:
+def run(key: Key, target: str, states: list[str], units: int, iterations: int, steps: int) -> xr.Dataset:
     """Make one fit."""
-    more = {"states": len(args.states)} if key.learner == "full" else {}
+    more = {"states": len(states)} if key.learner == "full" else {}
     begun = time.perf_counter()
-    fit = learners(args.iterations, args.steps)[key.learner].fit(
-        args.units, system=args.target, observed=args.states, recipe=replace(GaussNewton.recipe, gain=key.gain),
+    fit = learners(iterations, steps)[key.learner].fit(
+        units, system=target, observed=states, recipe=replace(GaussNewton.recipe, gain=key.gain),
         seed=key.seed, progress=False, **more,
     )  # fmt: skip
     return fit.to_dataset().assign_attrs(seconds=time.perf_counter() - begun)
@@ -236,7 +237,7 @@ def draw(found: xr.Dataset, args: argparse.Namespace) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("oscillate", __doc__, resume=True)
+    parser = Parser("oscillate", __doc__, rows=True)
     parser.add_argument("--target", default="van_der_pol", metavar="NAME", help="a system with a period (van_der_pol)")
     parser.add_argument("--states", nargs="+", metavar="NAME", help="what is generated (the first state)")
     parser.add_argument("--gains", type=float, nargs="+", default=[1.2], metavar="G", help="gains of the weights (1.2)")
@@ -260,9 +261,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=10)
         for name in ("seeds", "iterations", "steps"):
             checks.whole(f"--{name}", getattr(args, name), at_least=1)
-        settings = {name: getattr(args, name) for name in ("target", "states", "units", "iterations", "steps")}
+        args.settings = {name: getattr(args, name) for name in ("target", "states", "units", "iterations", "steps")}
         keys = [Key(name, gain, seed) for seed in range(args.seeds) for gain in args.gains for name in args.learners]
-        args.runs = Runs(args.out / "rows", dict.fromkeys(keys, settings), resume=args.resume)
+        args.runs = Runs(args.out / "rows", dict.fromkeys(keys, args.settings), resume=args.resume)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)
     args.command = parser.command(argv)
@@ -272,7 +273,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
-    if code := complete(args.runs, lambda key: run(args, key), "oscillation benchmark"):
+    if code := complete(args, args.runs, partial(run, **args.settings), "oscillation benchmark"):
         return code
     found = gathered(args)
     write_netcdf(found, args.out / "oscillate.nc")
@@ -284,4 +285,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

@@ -1,6 +1,7 @@
 """The paper by its own protocol: every figure run again, judged by a stated rule, and our own way beside it.
 
     python benchmarks/paper.py [--figure ...] [--seeds K] [--data DIR] [--out DIR] [--quick] [--resume]
+                               [--workers N]
 
 Williams et al., Expressivity of Neural Networks with Random Weights and Learned Biases (ICLR 2025, arXiv:2407.00957).
 The folder of --out receives `paper.md` (settings, results and verdicts), one netCDF file and picture a figure, and
@@ -16,9 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from arguments import Parser, machine
+from arguments import Parser, machine, module
 from experiments import Plan, conduct, rows_of
 from reproduction import FIGURES
 from reproduction.figures import RULE, section, summary
@@ -34,7 +33,7 @@ _TAGS = (
 
 def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
-    parser = Parser("paper", __doc__, resume=True)
+    parser = Parser("paper", __doc__, rows=True)
     names = list(FIGURES)
     parser.add_argument("--figure", nargs="*", default=names, metavar="NAME", help=f"of {', '.join(names)} (all)")
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="seeds of the weights (%(default)s)")
@@ -43,7 +42,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     try:
         args.figure = [checks.choice("--figure", name, names) for name in dict.fromkeys(args.figure)]
         seeds = checks.whole("--seeds", args.seeds, at_least=1)
-        plan = Plan(seeds, args.quick, args.out / "rows" / "fits", args.data)
+        plan = Plan(seeds, args.quick, args.out.resolve() / "rows" / "fits", args.data and args.data.resolve())
         args.runs = rows_of(FIGURES, plan, args.out, afresh=() if args.resume else args.figure)
     except (ValueError, TypeError, OSError, ImportError) as error:
         parser.error(error)
@@ -54,8 +53,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args, plan = parse(argv)
-    torch.set_num_threads(1)
-    code, found = conduct(FIGURES, args.runs, plan, args.out, names=args.figure, title="the paper by its own protocol")
+    code, found = conduct(args, FIGURES, plan, names=args.figure, title="the paper by its own protocol")
     lines = ["# The paper by its own protocol", "", f"    {args.command}", "", f"{machine()}, {source()}.", ""]
     lines += [_TAGS, "", RULE, ""]
     lines += [*summary(FIGURES, found, args.runs), ""]
@@ -68,4 +66,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

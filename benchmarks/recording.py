@@ -1,12 +1,14 @@
 """Forecast a recording of your own with learned biases, beside what they must beat.
 
-    python benchmarks/recording.py FILE [--variables ...] [--dt DT] [--units N] [--seeds K] [--test F] [--out DIR]
+    python benchmarks/recording.py FILE [--variables ...] [--dt DT] [--units N] [--seeds K] [--test F]
+                                        [--out DIR] [--resume] [--workers N]
 
 FILE is netCDF, with a dimension `time` and, if wanted, `trial` and one more for the states; or CSV with a line of
 names (`hand [m]`: with units), a column `time` (or --dt) and one column a state. The last part of every trial is kept
 for the test; everything before it goes to `fit_system` with its defaults, and to persistence, linear and quadratic
 autoregression. Each then predicts every test sample from the true ones before it (one step), and runs on alone from
-many places in the test data (free run). DIR receives `recording.md` (the table), `recording.nc` and `traces.png`.
+many places in the test data (free run). DIR receives `recording.md` (the table), `recording.nc`, `traces.png`, and
+`rows/`, one file a fit: a killed run keeps them, and --resume goes on from there.
 """
 
 from __future__ import annotations
@@ -15,28 +17,30 @@ import csv
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
-from arguments import Parser, even_units, save, scores
-from rnnbias import SystemFit, fit_system, metrics, plot
+from arguments import Parser, complete, even_units, module, save, scores
+from rnnbias import fit_system, metrics, plot
 from rnnbias.datasets.recordings import SHORTEST, read
 from rnnbias.evaluation import (
     NVAR,
     Forecaster,
     LinearAutoregression,
     Persistence,
+    Runs,
     forecast_windows,
     gather,
     score_windows,
 )
 from rnnbias.evaluation.forecasters import read_like
+from rnnbias.networks.recipe import digest
 from rnnbias.storage import write_netcdf
 from systems import checks, labels
 from tables import aligned, number
@@ -45,7 +49,7 @@ _CONTEXT = 200  # true samples before a free run, where the test data have as ma
 _WINDOWS = 50
 _THRESHOLD = 0.4
 _SMOOTHING = 20.0  # of the spectra, in frequency bins
-_DELAYS = (5, 50)  # of the linear autoregressions
+_LINEAR = {f"linear, {k} delays": k for k in (5, 50)}  # autoregressions
 
 SCORES = {
     "learned": ("1", "learned numbers"),
@@ -54,6 +58,21 @@ SCORES = {
     "spectral_distance": ("1", "Hellinger distance of the spectra of a free run and the truth"),
     "spread": ("1", "standard deviation of a free run over the truth's"),
 }
+
+
+class Key(NamedTuple):
+    """Which row."""
+
+    seed: int
+    learner: str
+
+
+class Size(NamedTuple):
+    """What a row's result depends on beside its key and the recording."""
+
+    dt: float | None
+    test: float
+    units: int
 
 
 def open_recording(path: Path, variables: Sequence[str] | None) -> xr.Dataset:
@@ -109,23 +128,32 @@ def split(ds: xr.Dataset, dt: float | None, share: float) -> tuple[xr.Dataset, x
     return ds.isel(time=slice(0, samples - count)), ds.isel(time=slice(samples - count - context, None)), context
 
 
-def learners(
-    train: xr.Dataset, dt: float | None, units: int, seeds: int
-) -> Iterator[tuple[str, int, Callable[[], Forecaster]]]:
-    """Each learner's name, the seed of its weights, and how it is fitted."""
+def planned(ds: xr.Dataset, size: Size, seeds: int) -> dict[Key, object]:
+    """The rows, and what each depends on; linear autoregressions only where the data suffice."""
+    train, _, _ = split(ds, size.dt, size.test)
+    _, samples, states = read(train, size.dt).values.shape
+    linear = [name for name, k in _LINEAR.items() if k * states < samples // 4]
+    keys = [Key(0, name) for name in ("persistence", *linear, "nvar")] + [Key(seed, "bias") for seed in range(seeds)]
+    settings = {"recording": digest(read(ds, size.dt).values), **size._asdict()}
+    return dict.fromkeys(keys, settings)
 
-    def network(seed: int) -> SystemFit:
-        fit = fit_system(train, dt=dt, units=units, seed=seed, progress=sys.stderr.isatty())
-        if fit.settings["interrupted"]:
-            raise KeyboardInterrupt
-        return fit
 
-    _, samples, states = read(train, dt).values.shape
-    linear = {f"linear, {k} delays": LinearAutoregression(k) for k in _DELAYS if k * states < samples // 4}
-    for name, baseline in {"persistence": Persistence(), **linear, "nvar": NVAR()}.items():
-        yield name, 0, partial(baseline.fit, train, dt)
-    for seed in range(seeds):
-        yield "bias", seed, partial(network, seed)
+def learn(key: Key, train: xr.Dataset, size: Size) -> Forecaster:
+    """One fit."""
+    if key.learner == "bias":
+        return fit_system(train, dt=size.dt, units=size.units, seed=key.seed, progress=False)
+    baselines = {"persistence": Persistence(), "nvar": NVAR()}
+    baselines |= {name: LinearAutoregression(k) for name, k in _LINEAR.items()}
+    return baselines[key.learner].fit(train, size.dt)
+
+
+def row(key: Key, ds: xr.Dataset, size: Size) -> xr.Dataset:
+    """Learn and score."""
+    train, test, context = split(ds, size.dt, size.test)
+    begun = time.perf_counter()
+    model = learn(key, train, size)
+    taken = scores({"seconds": time.perf_counter() - begun}, SCORES)
+    return score(model, test, context, read(train, size.dt).values.std((0, 1))).merge(taken)
 
 
 def score(model: Forecaster, test: xr.Dataset, context: int, scale: np.ndarray) -> xr.Dataset:
@@ -151,17 +179,10 @@ def score(model: Forecaster, test: xr.Dataset, context: int, scale: np.ndarray) 
     return scores(row, SCORES).assign(valid_time=valid, free_run=run.isel(trial=0, drop=True))
 
 
-def measure(ds: xr.Dataset, dt: float | None, share: float, units: int, seeds: int) -> xr.Dataset:
-    """Fit and score all learners; the labelled results with the free run through the test data."""
-    train, test, context = split(ds, dt, share)
-    whole, truth = read(ds, dt), read(test, dt, shortest=1).values[0, context:]
-    scale, rows = read(train, dt).values.std((0, 1)), {}
-    for name, seed, fit in (bar := tqdm(list(learners(train, dt, units, seeds)), desc="recording", unit="fit")):
-        bar.set_postfix_str(name)
-        begun = time.perf_counter()
-        model = fit()
-        taken = time.perf_counter() - begun
-        rows[seed, name] = score(model, test, context, scale).merge(scores({"seconds": taken}, SCORES))
+def gathered(rows: Mapping[Key, xr.Dataset], ds: xr.Dataset, size: Size, seeds: int) -> xr.Dataset:
+    """The labelled results, with the test data."""
+    _, test, context = split(ds, size.dt, size.test)
+    whole, truth = read(ds, size.dt), read(test, size.dt, shortest=1).values[0, context:]
     config = {
         "recording": whole.name,
         "samples": whole.values.shape[1],
@@ -170,10 +191,10 @@ def measure(ds: xr.Dataset, dt: float | None, share: float, units: int, seeds: i
         "test": len(truth),
         "context": context,
         "threshold": _THRESHOLD,
-        "units": units,
+        "units": size.units,
         "seed": list(range(seeds)),
     }
-    found = gather(rows, ("seed", "learner"), title=f"Forecasts of {whole.name}", config=config)
+    found = gather(rows, Key._fields, title=f"Forecasts of {whole.name}", config=config)
     found["truth"] = ("time", "state"), truth, {"units": "see state_units", "long_name": "test data"}
     return found.assign_attrs({f"recording_{k}": str(ds.attrs[k]) for k in ("source", "license") if k in ds.attrs})
 
@@ -237,7 +258,7 @@ def draw(found: xr.Dataset) -> np.ndarray:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
-    parser = Parser("recording", __doc__, quick=False)
+    parser = Parser("recording", __doc__, quick=False, rows=True)
     parser.add_argument("file", type=Path, metavar="FILE", help="netCDF or CSV")
     parser.add_argument("--variables", nargs="+", metavar="NAME", help="which variables or columns (all over time)")
     parser.add_argument("--dt", type=float, help="time between samples, where FILE has no times")
@@ -252,18 +273,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         even_units(args.units)
         checks.number("--test", args.test, above=0, at_most=0.9)
         ds = open_recording(args.file, args.variables)
-        split(ds, args.dt, args.test)
-        args.out.mkdir(parents=True, exist_ok=True)
+        size = Size(args.dt, args.test, args.units)
+        runs = Runs(args.out / "rows", planned(ds, size, args.seeds), resume=args.resume)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)
-    found = measure(ds, args.dt, args.test, args.units, args.seeds)
-    write_netcdf(found, args.out / "recording.nc")
-    text = report(found, parser.command(argv))
-    (args.out / "recording.md").write_text(text)
-    save(draw(found), args.out / "traces.png")
-    print(text)
-    return 0
+    code = complete(args, runs, partial(row, ds=ds, size=size), "recording")
+    if runs:
+        found = gathered(runs, ds, size, args.seeds)
+        write_netcdf(found, args.out / "recording.nc")
+        text = report(found, parser.command(argv))
+        (args.out / "recording.md").write_text(text)
+        save(draw(found), args.out / "traces.png")
+        print(text)
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

@@ -1,12 +1,13 @@
 """Cognitive tasks by biases alone: flip-flop, interval timing, delayed match to sample.
 
     python benchmarks/remember.py [--tasks ...] [--bits N] [--units N] [--trials N] [--seeds K] [--iterations I]
-                                  [--out DIR] [--quick]
+                                  [--out DIR] [--quick] [--resume] [--workers N]
 
 A network is taught each task with its frozen weights and learned biases and then scored on fresh trials. For the
 flip-flop, each of the 2^bits memories is set from rest and held for 1,000 steps without input, and fixed points of the
 silent network are sought from the states on the way. DIR receives `remember.md` (the table), `remember.nc` (the
-scores), every fit, and the figures.
+scores), every fit, the figures, and `rows/`, one file for each finished row: a killed run keeps them, and --resume goes
+on from there.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 import columns
-from arguments import Parser, save, scores
-from rnnbias import GaussNewton, TaskFit, analysis, fit_task, plot
-from rnnbias.evaluation import gather
+from arguments import Parser, complete, module, save, scores
+from rnnbias import GaussNewton, TaskFit, analysis, fit_task, load, plot
+from rnnbias.evaluation import Runs, gather
 from rnnbias.storage import write_netcdf
 from systems import checks
 from systems.tasks import cognitive
@@ -49,7 +52,23 @@ _SCORES = {
 }
 
 
-def memory(fit: TaskFit) -> tuple[dict[str, float], xr.Dataset, xr.Dataset]:
+class Key(NamedTuple):
+    """Which row."""
+
+    seed: int
+    task: str
+
+
+class Size(NamedTuple):
+    """What a row's result depends on beside its key."""
+
+    bits: int
+    units: int
+    trials: int
+    iterations: int
+
+
+def memory(fit: TaskFit) -> tuple[dict[str, float], xr.Dataset]:
     """Whether a flip-flop's memories last, and the fixed points behind them."""
     run = fit.run(fit.task.memories(_HOLD))
     counts = run.mask.values > 0
@@ -72,7 +91,42 @@ def memory(fit: TaskFit) -> tuple[dict[str, float], xr.Dataset, xr.Dataset]:
         "stable": float(stable.sum()),
         "corners": float(len(corners)),
     }
-    return row, run, points
+    return row, points
+
+
+def make(key: Key, size: Size, out: Path) -> xr.Dataset:
+    """Learn and score; the fit, and the fixed points of a flip-flop, are left in a folder."""
+    task = cognitive.get(key.task, **({"bits": size.bits} if key.task == "flip_flop" else {}))
+    solver = GaussNewton(iterations=size.iterations)
+    drawn = {"trials": size.trials + _HELD_OUT, "holdout": _HELD_OUT / (size.trials + _HELD_OUT)}
+    begun = time.perf_counter()
+    fit = fit_task(task, units=size.units, solver=solver, seed=key.seed, progress=False, **drawn)
+    seconds = time.perf_counter() - begun
+    fit.save(out / f"{key.task}-{key.seed}.nc")
+    score = fit.score(100)
+    row = {
+        "r_squared": float(score.r_squared),
+        "correct": float(score.correct.mean()),
+        "learned": fit.learned,
+        "loss": float(fit.history.loss.min()),
+        "seconds": seconds,
+        **columns.steadiness(fit),
+    }
+    if key.task == "flip_flop":
+        more, points = memory(fit)
+        row |= more
+        write_netcdf(points, out / f"fixed_points-{key.seed}.nc")
+    return scores(dict.fromkeys(_SCORES, np.nan) | row, _SCORES)
+
+
+def draw(out: Path, tasks: Sequence[str]) -> None:
+    """The figures: answers of the first seed, and a flip-flop's memories."""
+    for name in tasks:
+        if (path := out / f"{name}-0.nc").exists():
+            fit = load(path)
+            save(plot.answers(fit.run(fit.task.trials(4, seed=1000))), out / f"{name}.png")
+            if name == "flip_flop":
+                save(plot.answers(fit.run(fit.task.memories(_HOLD)).isel(time=slice(0, 200))), out / "memories.png")
 
 
 def table(found: xr.Dataset, command: str) -> str:
@@ -110,7 +164,7 @@ def table(found: xr.Dataset, command: str) -> str:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     tasks = list(cognitive.available())
-    parser = Parser("remember", __doc__)
+    parser = Parser("remember", __doc__, rows=True)
     parser.add_argument("--tasks", nargs="+", default=tasks, metavar="NAME", help=", ".join(tasks))
     parser.add_argument("--bits", type=int, default=3, metavar="N", help="of the flip-flop (3)")
     parser.add_argument("--units", type=int, default=400, metavar="N", help="units, and numbers learned (400)")
@@ -125,7 +179,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         for name in ("bits", "trials", "seeds", "iterations"):
             checks.whole(f"--{name}", getattr(args, name), at_least=1)
         checks.whole("--units", args.units, at_least=10)
-        args.out.mkdir(parents=True, exist_ok=True)
+        args.size = Size(args.bits, args.units, args.trials, args.iterations)
+        keys = [Key(seed, name) for seed in range(args.seeds) for name in args.tasks]
+        args.runs = Runs(args.out / "rows", dict.fromkeys(keys, args.size._asdict()), resume=args.resume)
     except (ValueError, TypeError, OSError) as error:
         parser.error(error)
     args.command = parser.command(argv)
@@ -135,42 +191,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     args = parse(argv)
-    rows = {}
-    plan = [(seed, name) for seed in range(args.seeds) for name in args.tasks]
-    for seed, name in tqdm(plan, desc="cognitive tasks", unit="fit"):
-        task = cognitive.get(name, **({"bits": args.bits} if name == "flip_flop" else {}))
-        begun = time.perf_counter()
-        solver = GaussNewton(iterations=args.iterations)
-        drawn = {"trials": args.trials + _HELD_OUT, "holdout": _HELD_OUT / (args.trials + _HELD_OUT)}
-        fit = fit_task(task, units=args.units, solver=solver, seed=seed, progress=False, **drawn)
-        seconds = time.perf_counter() - begun
-        fit.save(args.out / f"{name}-{seed}.nc")
-        score = fit.score(100)
-        row = {
-            "r_squared": float(score.r_squared),
-            "correct": float(score.correct.mean()),
-            "learned": fit.learned,
-            "loss": float(fit.history.loss.min()),
-            "seconds": seconds,
-            **columns.steadiness(fit),
-        }
-        if name == "flip_flop":
-            more, run, points = memory(fit)
-            row |= more
-            write_netcdf(points, args.out / f"fixed_points-{seed}.nc")
-            if seed == 0:
-                save(plot.answers(run.isel(time=slice(0, 200))), args.out / "memories.png")
-        if seed == 0:
-            save(plot.answers(fit.run(task.trials(4, seed=1000))), args.out / f"{name}.png")
-        rows[seed, name] = scores(dict.fromkeys(_SCORES, np.nan) | row, _SCORES)
-    config = {"command": args.command, "units": args.units, "trials": args.trials, "bits": args.bits}
-    found = gather(rows, ("seed", "task"), title="cognitive tasks by biases alone", config=config)
-    write_netcdf(found, args.out / "remember.nc")
-    text = table(found, args.command)
-    (args.out / "remember.md").write_text(text)
-    print(text)
-    return 0
+    code = complete(args, args.runs, partial(make, size=args.size, out=args.out.resolve()), "cognitive tasks")
+    if args.runs:
+        config = {"command": args.command, "units": args.units, "trials": args.trials, "bits": args.bits}
+        found = gather(args.runs, Key._fields, title="cognitive tasks by biases alone", config=config)
+        write_netcdf(found, args.out / "remember.nc")
+        text = table(found, args.command)
+        (args.out / "remember.md").write_text(text)
+        draw(args.out, args.tasks)
+        print(text)
+    return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(module(__file__).main())

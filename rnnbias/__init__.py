@@ -8,6 +8,7 @@ fit_function    learn a static function
 fit_classes     learn to tell images apart
 fit_activity    learn what a circuit of measured weights does from recordings of some neurons
 compare         what biases, gains, masks, readouts and everything reach at one count of learned numbers
+sweep           any of these at every point of a grid of seeds and settings, here or on a Dask cluster
 connectome_controls  what measured wiring is worth, beside shuffles of it and other learners
 load            read a saved `Fit`, whatever its kind
 Bank            many named sets of biases over one frozen network
@@ -22,7 +23,7 @@ solvers         how trainable parameters are found
 storage         sealed files: fits, checkpoints, banks
 fit             `Fit`: a learned network, and `load`
 metrics         how good forecasts, free runs and reaches are, on named dimensions
-evaluation      baselines, scores of forecasts, stores of runs
+evaluation      baselines, scores of forecasts, sweeps and their stores
 problems        what can be learned, and how
 analysis        what learned networks do: spectra, fixed points, dimensions, biases, clusters
 plot            figures from labelled results
@@ -32,6 +33,7 @@ theory          the biases that the proof constructs
 from importlib.metadata import PackageNotFoundError, version
 
 from rnnbias import metrics
+from rnnbias.evaluation import sweep
 from rnnbias.fit import Fit, load
 from rnnbias.networks import FNN, RNN, Circuit, Recipe
 from rnnbias.problems import (
@@ -94,4 +96,5 @@ __all__ = [
     "load",
     "metrics",
     "solve",
+    "sweep",
 ]

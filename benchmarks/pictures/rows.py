@@ -51,8 +51,6 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
     began = time.perf_counter()
     fit = plan.learner.fit(data, key.units, key.seed, progress, key.order)
     seconds = time.perf_counter() - began
-    if fit.settings["interrupted"]:  # a row that was cut short is no row
-        raise KeyboardInterrupt
     history = fit.history
     variables = {
         "held_out_accuracy": Labelled(

@@ -65,7 +65,7 @@ def measure(data: Images, units: int, repeats: int, progress: bool) -> xr.Datase
         {"way": Labelled("way", list(ways), "1", "way")},
         title=f"time of an epoch on {data.name}",
         config={"seed": 0, "units": units, "images": len(inputs), "batch": _BATCH, "repeats": repeats},
-    ).assign_attrs(machine=machine())
+    ).assign_attrs(machine=f"{machine()} with {torch.get_num_threads()} threads")
 
 
 def _plain(inputs: torch.Tensor, labels: torch.Tensor, units: int, *, full: bool, half: bool = False) -> Callable:

@@ -98,12 +98,12 @@ class Learner:
         """How the table calls it."""
         return f"{' and '.join(self.parts)}, {self.solver}{SCALES[self.scales][1]}"
 
-    def fit(self, protocol: Protocol, seed: int, solver: Solver, *, progress: bool, **more: object) -> ReachFit:
+    def fit(self, protocol: Protocol, seed: int, solver: Solver, **more: object) -> ReachFit:
         """Learn the protocol's task."""
         return fit_reach(
             protocol.task, plant=protocol.plant, units=protocol.units, learn=self.parts, solver=solver, seed=seed,
             recipe=SCALES[self.scales][0],
-            patience=_ENDLESS if isinstance(solver, Adam) else 3, progress=progress, **more,
+            patience=_ENDLESS if isinstance(solver, Adam) else 3, progress=False, **more,
         )  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def adam(protocol: Protocol, steps: int) -> Adam:
 def affordable(learner: Learner, protocol: Protocol, seed: int, seconds: float) -> int:
     """How many Adam steps fit into `seconds`."""
     began = time.perf_counter()
-    learner.fit(protocol, seed, replace(adam(protocol, _TIMED), every=_TIMED), goal=0.0, progress=False)
+    learner.fit(protocol, seed, replace(adam(protocol, _TIMED), every=_TIMED), goal=0.0)
     return max(1, int(seconds * _TIMED / (time.perf_counter() - began)))
 
 
@@ -178,12 +178,10 @@ def steadiness(fit: ReachFit) -> dict[str, float]:
     return {**found, "noisy_error": float(np.mean(errors))}
 
 
-def adapted(before: ReachFit, load: Load, solver: Solver, *, progress: bool) -> tuple[ReachFit, dict[str, float]]:
+def adapted(before: ReachFit, load: Load, solver: Solver) -> tuple[ReachFit, dict[str, float]]:
     """Adapt by biases alone; returns the fit and means over the targets, before, under and after the load."""
     patience = _ENDLESS if isinstance(solver, Adam) else 3
-    after = before.adapt(
-        replace(before.task, load=load), solver=solver, goal=1e-3, patience=patience, progress=progress
-    )
+    after = before.adapt(replace(before.task, load=load), solver=solver, goal=1e-3, patience=patience, progress=False)
     moments = {
         "before": before.reach(), "early": before.reach(load=load), "late": after.reach(),
         "after_effect": after.reach(load=before.task.load),

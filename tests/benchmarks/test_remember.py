@@ -12,6 +12,7 @@ def test_a_run_leaves_scores_a_table_fits_and_figures(tmp_path):
     assert "| flip_flop | 0 | 60 |" in (tmp_path / "remember.md").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {
         "remember.md", "remember.nc", "flip_flop-0.nc", "flip_flop.png", "fixed_points-0.nc", "memories.png",
+        "rows",
     }  # fmt: skip
 
 

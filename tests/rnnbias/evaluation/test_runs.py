@@ -31,23 +31,44 @@ def test_every_cell_is_a_file_and_comes_back(tmp_path):
         xr.testing.assert_identical(again[key], made[key])
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
-def test_what_is_finished_is_kept_and_only_the_rest_is_made(tmp_path, error):
+def test_what_is_finished_is_kept_and_only_the_rest_is_made(tmp_path):
     made = []
 
     def until(key):
         if len(made) == 2:
-            raise error
+            raise KeyboardInterrupt
         made.append(key)
         return make(key)
 
     runs = Runs(tmp_path, CELLS)
-    with pytest.raises(error):
+    with pytest.raises(KeyboardInterrupt):
         runs.complete(until, progress=False)
     assert list(runs) == made == list(CELLS)[:2]
     rest = []
     more = Runs(tmp_path, CELLS, resume=True).complete(lambda key: rest.append(key) or make(key), progress=False)
     assert rest == list(CELLS)[2:] and len(more) == 4
+
+
+def test_a_failed_cell_is_told_and_the_others_go_on(tmp_path, capsys):
+    def broken(key):
+        return make(key) if key[1] else 1 / 0
+
+    runs = Runs(tmp_path, CELLS).complete(broken, progress=False)
+    assert list(runs) == [("a", 1), ("b:c", 1)] and list(runs.failures) == [("a", 0), ("b:c", 0)]
+    assert "a 0: ZeroDivisionError: division by zero" in capsys.readouterr().err
+    runs.complete(make, progress=False)
+    assert len(runs) == 4 and not runs.failures
+
+
+def test_cells_of_one_file_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"files of their own, got two of a-b.nc"):
+        Runs(tmp_path, {("a:b",): {}, ("a-b",): {}})
+
+
+def test_without_a_folder_cells_stay_in_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runs = Runs(None, CELLS, resume=True).complete(make, progress=False)
+    assert len(runs) == 4 and not list(tmp_path.iterdir())
 
 
 def test_without_resume_the_files_go(tmp_path):
@@ -85,3 +106,15 @@ def test_cells_are_laid_out_over_the_parts_of_their_keys():
     assert np.isnan(ds.valid_time.sel(learner="a", seed=1)).all()
     assert ds.attrs["title"] == "four cells" and labels.config(ds) == {"seed": [0, 1]}
     assert ds.problem.values.tolist() == [["none", ""], ["none", ""]]
+
+
+def test_labels_that_differ_are_all_there():
+    cells = {
+        (k,): xr.Dataset({"loss": ("step", [1.0 + k] * len(steps))}, {"step": steps}).assign(
+            word=("step", np.array(["yes"] * len(steps), dtype=object))
+        )
+        for k, steps in enumerate([[0, 1], [1, 2, 3]])
+    }
+    ds = gather(cells, ("seed",), title="two cells", config={})
+    np.testing.assert_array_equal(ds.loss, [[1, 1, np.nan, np.nan], [np.nan, 2, 2, 2]])
+    assert ds.word.values.tolist() == [["yes", "yes", "", ""], ["", "yes", "yes", "yes"]]
