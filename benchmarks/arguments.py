@@ -95,7 +95,7 @@ def _client(args: argparse.Namespace) -> AbstractContextManager[Client | None]:
     if args.scheduler:
         from distributed import Client
 
-        return Client(args.scheduler)
+        return Client(args.scheduler, set_as_default=False)
     return nullcontext() if args.workers == 1 else local_client(args.workers)
 
 

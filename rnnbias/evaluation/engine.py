@@ -50,7 +50,8 @@ def local_client(workers: int) -> Iterator[Client]:
     """A client of a Dask cluster of so many processes on this machine, of one thread each, for as long as it is wanted.
 
     A worker that dies has ten minutes to come back: Dask gives up one that is not there after 15 s, in which a busy
-    machine may not start it. No worker is stopped for the memory that it uses.
+    machine may not start it. No worker is stopped for the memory that it uses, and nothing but what is given the client
+    is done there.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def local_client(workers: int) -> Iterator[Client]:
         raise ImportError("workers need dask: pip install 'rnnbias[dask]'") from error
 
     patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "10 minutes"})
-    options = {"threads_per_worker": 1, "memory_limit": None, "dashboard_address": ":0"}
+    options = {"threads_per_worker": 1, "memory_limit": None, "dashboard_address": ":0", "set_as_default": False}
     with patient, Client(n_workers=workers, **options) as client:
         yield client
 
@@ -135,7 +136,7 @@ def _there(function: Callable[[K], T], keys: Iterable[K], client: Client) -> Ite
     each = [cloudpickle.dumps(key) for key in keys]
     waiting = dict(zip(client.map(_call, each, sent=sent, path=sys.path, pure=False), keys, strict=True))
     try:
-        for future in as_completed(list(waiting)):
+        for future in as_completed(list(waiting), loop=client.loop):
             found: T | Exception
             try:
                 found = future.result()

@@ -96,7 +96,7 @@ def sweep(
         point: runs.get(point, xr.Dataset()).assign({_FAILURE: ((), _message(runs.failures.get(point)), about)})
         for point in points
     }
-    return gather(found, tuple(axes), title=f"{told} over {', '.join(axes)}", config={"function": told, "grid": axes})
+    return gather(found, tuple(axes), title=f"sweep over {', '.join(axes)}", config={"function": told, "grid": axes})
 
 
 def _at(function: Callable[..., object], names: tuple[str, ...], point: tuple) -> xr.Dataset:

@@ -49,6 +49,7 @@ def test_failed_rows_are_told_and_are_an_exit_code(tmp_path, capsys):
     assert "1 row(s) failed, try them again with --resume" in error and "Traceback" in error and "inverse" in error
 
 
+@pytest.mark.slow
 def test_workers_find_the_functions_of_benchmarks(tmp_path):
     pytest.importorskip("distributed", reason="pip install 'rnnbias[dask]'")
     from approximation.cells import Cell, make
