@@ -89,12 +89,13 @@ def _likely(weight: torch.Tensor, outward: torch.Tensor, window: float, edge: fl
 
 def _inside(weights: torch.Tensor, window: float, edge: float) -> torch.Tensor:
     """The probability that a number uniform on [-edge, edge] is within the window of each of these."""
-    return ((weights + window).clamp(max=edge) - (weights - window).clamp(min=-edge)).detach() / (2 * edge)
+    weights = weights.detach()
+    return ((edge - weights).clamp(max=window) + (edge + weights).clamp(max=window)) / (2 * edge)
 
 
 def _recurrent(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping[str, object]:
     """A small ReLU network over its first steps: as drawn, or the one of Figure 3 that learned a cosine."""
-    recipe, own = Recipe(wiring="independent", gain=0.9, bias_scale=1.0, readout_scale=1.0), np.nan
+    recipe, own = Recipe(wiring="independent", gain=0.5, bias_scale=1.0, readout_scale=1.0), np.nan
     none = torch.zeros(1, _STEPS, 0, dtype=torch.float64)
     if cell.units == _LEARNED:
         fit = fit_autonomous(
@@ -265,7 +266,8 @@ def report(data: xr.Dataset) -> list[str]:
         "choice is to be expected; windows are the proof's (feedforward), or such that weights drawn from them err by "
         "as much at the median, which is measured (recurrent). Feedforward: largest error of an output, in standard "
         f"deviations of a Gaussian bump. Recurrent: errors summed over {_STEPS} steps from rest; a whole block of n "
-        f"units must match at once, n² + n numbers; {_LEARNED} units learned the cosine of Figure 3, fewer are as drawn.",
+        f"units must match at once, n² + n numbers; {_LEARNED} units learned the cosine of Figure 3, fewer are as "
+        "drawn.",
         "", *aligned(["small network", "units", *tolerances], rows), "",
         "Largest (recurrent: summed) error of networks that were built, and in brackets what was promised of them; "
         f"pairs are sought among {_PAIRED:,} units at most:",
