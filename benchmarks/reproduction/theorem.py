@@ -15,7 +15,7 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from experiments import Plan
-from reproduction.figures import Claim, Figure
+from reproduction.figures import Claim, Figure, above, known
 from rnnbias import RNN, Adam, Recipe, fit_autonomous, fit_function, theory
 from rnnbias.plot import style
 from systems import functions
@@ -225,9 +225,9 @@ def _built(small: RNN, units: int, edge: float, seed: int) -> tuple[float, float
 def claims(data: xr.Dataset) -> list[Claim]:
     """What was built is within its promise; widths are large."""
     kept = (data.error <= data.promise).where(data.error.notnull())
-    found = kept.values[kept.notnull().values].tolist()
-    one = data.enough.isel(tolerance=int(np.argmin(np.abs(_TOLERANCES - 0.01)))).max("inputs")
-    wide = {kind: one.sel(kind=kind).max().item() for kind in data.kind.values}
+    found = known(kept)
+    at = int(np.argmin(np.abs(_TOLERANCES - 0.01)))
+    wide = data.enough.isel(tolerance=at).max(("units", "inputs", "seed")).dropna("kind")
     return [
         Claim(
             "a wide enough random network has biases by which it does what a small one does", "[second-hand, Theorem 1 "
@@ -237,7 +237,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         Claim(
             "the widths are exceedingly massive", "[second-hand]", "more than 10^6 units for an error of 0.01, in the "
             "worst case of each kind",
-            ", ".join(f"{kind} 10^{value:.0f}" for kind, value in wide.items()), [float(v > 6) for v in wide.values()],
+            ", ".join(f"{each.kind.item()} 10^{each.item():.0f}" for each in wide), above(wide, 6),
         ),
     ]  # fmt: skip
 
@@ -249,7 +249,7 @@ def report(data: xr.Dataset) -> list[str]:
         one = data.sel(kind=kind, units=units, inputs=inputs).isel(seed=0)
         if one.enough.isnull().all():
             continue
-        name = f"{kind}, {units} units" + (f", {inputs} inputs" if kind == "feedforward" else "")
+        name = f"{kind}, {_named(units, inputs)}"
         for label in ("enough", "expected"):
             rows.append([name, label, *(number(v, "{:.1f}") for v in one[label].values[::2])])
         if one.error.notnull().any():
@@ -275,6 +275,12 @@ def report(data: xr.Dataset) -> list[str]:
     ]  # fmt: skip
 
 
+def _named(units: int, inputs: int) -> str:
+    """What a small network is called."""
+    own, seen = (f"{count} {word}{'s' * (count != 1)}" for count, word in ((units, "unit"), (inputs, "input")))
+    return f"{own}, {seen}" if inputs else own
+
+
 def picture(data: xr.Dataset) -> object:
     """Width against error, for both kinds."""
     figure, axes = plt.subplots(1, data.sizes["kind"], figsize=(9, 3.6), layout="constrained", squeeze=False)
@@ -285,12 +291,12 @@ def picture(data: xr.Dataset) -> object:
             if one.enough.isnull().all():
                 continue
             colour = style.look(shown)["color"]
-            name = f"{inputs} inputs" if kind == "feedforward" else f"{units} units"
-            ax.plot(_TOLERANCES, one.enough, color=colour, label=name)
+            ax.plot(_TOLERANCES, one.enough, color=colour, label=_named(units, inputs))
             ax.plot(_TOLERANCES, one.expected, "--", color=colour)
             ax.plot(one.error, np.log10(one.built), "o", color=colour, ms=4)
             shown += 1
-        ax.set(xscale="log", yscale="symlog", xlabel="error", ylabel="log10 of the units", title=str(kind))
+        ax.set(xscale="log", yscale="log", xlabel="error", ylabel="log10 of the units", title=str(kind))
+        ax.set_ylim(bottom=1)
         ax.invert_xaxis()
         if shown:
             ax.legend(frameon=False, fontsize=8)
