@@ -277,7 +277,7 @@ def report(data: xr.Dataset) -> list[str]:
 
 def _named(units: int, inputs: int) -> str:
     """What a small network is called."""
-    own, seen = (f"{count} {word}{'s' * (count != 1)}" for count, word in ((units, "unit"), (inputs, "input")))
+    own, seen = (f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((units, "unit"), (inputs, "input")))
     return f"{own}, {seen}" if inputs else own
 
 
