@@ -123,9 +123,10 @@ def _recurrent(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping
         chance = float(_inside(weights, _measured(small, tolerance), edge).log10().sum())
         expected.append((log10(1 - _FAILURE) - chance) / cell.units)
     found = {"enough": np.array(enough), "expected": np.array(expected), "own": own}
-    built = [_built(small, units, edge, cell.seed) for units in widths] if cell.units <= 2 else []
+    sizes = [min(units, _PAIRED) if cell.units > 1 else units for units in widths]
+    built = [_built(small, units, edge, cell.seed) for units in sizes] if cell.units <= 2 else []
     errors, promises = ([float(each[k]) for each in built] + [np.nan] * (len(widths) - len(built)) for k in (0, 1))
-    return {**found, "built": np.array(widths, float), "error": np.array(errors), "promise": np.array(promises)}
+    return {**found, "built": np.array(sizes, float), "error": np.array(errors), "promise": np.array(promises)}
 
 
 @torch.no_grad()
@@ -190,26 +191,25 @@ def _built(small: RNN, units: int, edge: float, seed: int) -> tuple[float, float
     Of those units or pairs whose weights are nearest the one that errs least is taken. All other units are silent,
     because their biases are below all that they are driven by.
     """
-    most = min(units, _PAIRED) if small.units > 1 else units
-    scale = edge * sqrt(most / 3)
+    scale = edge * sqrt(units / 3)
     recipe = Recipe(seed=seed, law="uniform", wiring="independent", gain=scale, readout_scale=scale, bias_scale=0.0)
-    wide = RNN(most, 0, small.outputs, recipe=recipe, activation="relu")
+    wide = RNN(units, 0, small.outputs, recipe=recipe, activation="relu")
     own, outward = wide.recurrent.diagonal(), wide.readout
     far = [
         torch.maximum((own - small.recurrent[k, k]).abs(), (outward - small.readout[:, [k]]).abs().amax(0))
         for k in range(small.units)
     ]
     if small.units == 1:
-        nearest = far[0].topk(min(_NEAREST, most), largest=False).indices[:, None]
+        nearest = far[0].topk(min(_NEAREST, units), largest=False).indices[:, None]
     else:
         first, second = small.recurrent[0, 1], small.recurrent[1, 0]
         apart = torch.maximum((wide.recurrent - first).abs(), (wide.recurrent.T - second).abs())
         apart = torch.maximum(torch.maximum(apart, far[0][:, None]), far[1][None]).fill_diagonal_(torch.inf)
         flat = apart.flatten().topk(_NEAREST, largest=False).indices
-        nearest = torch.stack([flat // most, flat % most], 1)
+        nearest = torch.stack([flat // units, flat % units], 1)
     blocks = wide.recurrent[nearest[:, :, None], nearest[:, None]], wide.readout[:, nearest].transpose(0, 1)
     match = nearest[int(_errors(small, *blocks).argmin())]
-    bias = torch.full((most,), -1e6, dtype=torch.float64)
+    bias = torch.full((units,), -1e6, dtype=torch.float64)
     bias[match] = small.biases
     wide.bias.copy_(bias)
     none = torch.zeros(1, _STEPS, 0, dtype=torch.float64)
@@ -299,7 +299,7 @@ def picture(data: xr.Dataset) -> object:
         ax.set_ylim(bottom=1)
         ax.invert_xaxis()
         if shown:
-            ax.legend(frameon=False, fontsize=8)
+            ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         style.bare(ax)
     return figure
 
