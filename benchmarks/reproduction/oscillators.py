@@ -184,6 +184,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
 def report(data: xr.Dataset) -> list[str]:
     """All rows, and what there is beside the paper's."""
     rows = []
+    data = data.sortby("gain")
     for target, activation, learner, gain in itertools.product(
         *(data[name].values for name in ("target", "activation", "learner", "gain"))
     ):
@@ -214,7 +215,7 @@ def picture(data: xr.Dataset) -> object:
     """R^2 against the gain."""
     found = data.r_squared.sel(target=data.target.values[-1], activation="relu")
     found = found.sel(learner=["bias", "full"]).transpose("seed", "gain", "learner")
-    return plot.gain_sweep(found.dropna("gain", how="all"))
+    return plot.gain_sweep(found.dropna("gain", how="all").sortby("gain"))
 
 
 def _name(target: object) -> str:

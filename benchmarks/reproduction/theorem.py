@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from math import log, log10, sqrt
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from experiments import Plan
-from reproduction.figures import Claim, Figure
+from reproduction.figures import Claim, Figure, above, known
 from rnnbias import RNN, Adam, Recipe, fit_autonomous, fit_function, theory
 from rnnbias.plot import style
 from systems import functions
@@ -24,7 +25,7 @@ __all__ = ["THEOREM"]
 
 _TOLERANCES = 10.0 ** np.arange(0, -4.5, -0.5)
 _FAILURE, _MARGIN = 0.01, 1.05  # probability of failure; R over gamma
-_STEPS = 20  # of the recurrent networks
+_STEPS, _LEARNED = 20, 13  # of the recurrent networks; units of the one that learned
 _PAIRED, _NEAREST = 3000, 100  # units among which pairs are sought, all with all; candidates that are tried
 _SCORES = {
     "enough": ("1", "decimal logarithm of the units that suffice", "tolerance"),
@@ -44,8 +45,8 @@ class _Cell(NamedTuple):
 
 
 def cells(plan: Plan) -> list[_Cell]:
-    """Small networks of few and of more units, and the fully trained network of Figure 3."""
-    recurrent = [_Cell("recurrent", units, 0, 0) for units in ((2,) if plan.quick else (1, 2, 4, 13))]
+    """Small networks, feedforward ones that learned and recurrent ones of which the largest did."""
+    recurrent = [_Cell("recurrent", units, 0, 0) for units in ((2,) if plan.quick else (1, 2, 4, _LEARNED))]
     return [*(_Cell("feedforward", 8, inputs, 0) for inputs in ((1,) if plan.quick else (1, 2, 3))), *recurrent]
 
 
@@ -88,22 +89,31 @@ def _likely(weight: torch.Tensor, outward: torch.Tensor, window: float, edge: fl
 
 def _inside(weights: torch.Tensor, window: float, edge: float) -> torch.Tensor:
     """The probability that a number uniform on [-edge, edge] is within the window of each of these."""
-    return ((weights + window).clamp(max=edge) - (weights - window).clamp(min=-edge)).detach() / (2 * edge)
+    weights = weights.detach()
+    return ((edge - weights).clamp(max=window) + (edge + weights).clamp(max=window)) / (2 * edge)
 
 
 def _recurrent(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping[str, object]:
-    """A ReLU network that learned all of its numbers to make a cosine, over its first steps."""
-    solver = Adam(iterations=iterations, rate=1e-2, batch=1, every=50, clip=None)
-    fit = fit_autonomous(
-        "cosine", units=cell.units, learn=("bias", "weights", "readout"), activation="relu", start="drawn", settle=0,
-        alpha=0.0, beta=1.0, starts=2, holdout=0.5, periods=2, solver=solver, seed=cell.seed, patience=10**6,
-        recipe=Recipe(wiring="independent", gain=1.0, bias_scale=1.0, readout_scale=1.0), progress=False,
-    )  # fmt: skip
-    small = fit.network
+    """A small ReLU network over its first steps: as drawn, or the one of Figure 3 that learned a cosine."""
+    recipe, own = Recipe(wiring="independent", gain=0.5, bias_scale=1.0, readout_scale=1.0), np.nan
+    none = torch.zeros(1, _STEPS, 0, dtype=torch.float64)
+    if cell.units == _LEARNED:
+        fit = fit_autonomous(
+            "cosine", units=cell.units, learn=("bias", "weights", "readout"), activation="relu", start="drawn",
+            settle=0, alpha=0.0, beta=1.0, starts=2, holdout=0.5, periods=2, recipe=recipe, seed=cell.seed,
+            solver=Adam(iterations=iterations, rate=1e-2, batch=1, every=50, clip=None), patience=10**6, progress=False,
+        )  # fmt: skip
+        small, own = fit.network, sqrt(1 - float(fit.skill()))
+    else:  # the first of which every unit answers
+        drawn = (
+            RNN(cell.units, 0, 1, recipe=replace(recipe, seed=seed), activation="relu")
+            for seed in itertools.count(cell.seed)
+        )
+        small = next(network for network in drawn if (network(none).rate > 0).any(1).all())
+    with torch.no_grad():
+        rate = small(none).rate[0]
     weights = torch.cat([small.recurrent.flatten(), small.readout.flatten()]).detach()
     edge = _MARGIN * float(weights.abs().max())
-    with torch.no_grad():
-        rate = small(torch.zeros(1, _STEPS, 0, dtype=torch.float64)).rate[0]
     enough, expected = [], []
     for tolerance in _TOLERANCES:
         window = _window(small, rate, tolerance)
@@ -112,10 +122,11 @@ def _recurrent(cell: _Cell, widths: tuple[int, ...], iterations: int) -> Mapping
         # of all m^n choices of n units, one is right on average
         chance = float(_inside(weights, _measured(small, tolerance), edge).log10().sum())
         expected.append((log10(1 - _FAILURE) - chance) / cell.units)
-    found = {"enough": np.array(enough), "expected": np.array(expected), "own": sqrt(1 - float(fit.skill()))}
-    built = [_built(small, units, edge, cell.seed) for units in widths] if cell.units <= 2 else []
+    found = {"enough": np.array(enough), "expected": np.array(expected), "own": own}
+    sizes = [min(units, _PAIRED) if cell.units > 1 else units for units in widths]
+    built = [_built(small, units, edge, cell.seed) for units in sizes] if cell.units <= 2 else []
     errors, promises = ([float(each[k]) for each in built] + [np.nan] * (len(widths) - len(built)) for k in (0, 1))
-    return {**found, "built": np.array(widths, float), "error": np.array(errors), "promise": np.array(promises)}
+    return {**found, "built": np.array(sizes, float), "error": np.array(errors), "promise": np.array(promises)}
 
 
 @torch.no_grad()
@@ -180,26 +191,25 @@ def _built(small: RNN, units: int, edge: float, seed: int) -> tuple[float, float
     Of those units or pairs whose weights are nearest the one that errs least is taken. All other units are silent,
     because their biases are below all that they are driven by.
     """
-    most = min(units, _PAIRED) if small.units > 1 else units
-    scale = edge * sqrt(most / 3)
+    scale = edge * sqrt(units / 3)
     recipe = Recipe(seed=seed, law="uniform", wiring="independent", gain=scale, readout_scale=scale, bias_scale=0.0)
-    wide = RNN(most, 0, small.outputs, recipe=recipe, activation="relu")
+    wide = RNN(units, 0, small.outputs, recipe=recipe, activation="relu")
     own, outward = wide.recurrent.diagonal(), wide.readout
     far = [
         torch.maximum((own - small.recurrent[k, k]).abs(), (outward - small.readout[:, [k]]).abs().amax(0))
         for k in range(small.units)
     ]
     if small.units == 1:
-        nearest = far[0].topk(min(_NEAREST, most), largest=False).indices[:, None]
+        nearest = far[0].topk(min(_NEAREST, units), largest=False).indices[:, None]
     else:
         first, second = small.recurrent[0, 1], small.recurrent[1, 0]
         apart = torch.maximum((wide.recurrent - first).abs(), (wide.recurrent.T - second).abs())
         apart = torch.maximum(torch.maximum(apart, far[0][:, None]), far[1][None]).fill_diagonal_(torch.inf)
         flat = apart.flatten().topk(_NEAREST, largest=False).indices
-        nearest = torch.stack([flat // most, flat % most], 1)
+        nearest = torch.stack([flat // units, flat % units], 1)
     blocks = wide.recurrent[nearest[:, :, None], nearest[:, None]], wide.readout[:, nearest].transpose(0, 1)
     match = nearest[int(_errors(small, *blocks).argmin())]
-    bias = torch.full((most,), -1e6, dtype=torch.float64)
+    bias = torch.full((units,), -1e6, dtype=torch.float64)
     bias[match] = small.biases
     wide.bias.copy_(bias)
     none = torch.zeros(1, _STEPS, 0, dtype=torch.float64)
@@ -215,9 +225,9 @@ def _built(small: RNN, units: int, edge: float, seed: int) -> tuple[float, float
 def claims(data: xr.Dataset) -> list[Claim]:
     """What was built is within its promise; widths are large."""
     kept = (data.error <= data.promise).where(data.error.notnull())
-    found = kept.values[kept.notnull().values].tolist()
-    one = data.enough.isel(tolerance=int(np.argmin(np.abs(_TOLERANCES - 0.01)))).max("inputs")
-    wide = {kind: one.sel(kind=kind).max().item() for kind in data.kind.values}
+    found = known(kept)
+    at = int(np.argmin(np.abs(_TOLERANCES - 0.01)))
+    wide = data.enough.isel(tolerance=at).max(("units", "inputs", "seed")).dropna("kind")
     return [
         Claim(
             "a wide enough random network has biases by which it does what a small one does", "[second-hand, Theorem 1 "
@@ -227,7 +237,7 @@ def claims(data: xr.Dataset) -> list[Claim]:
         Claim(
             "the widths are exceedingly massive", "[second-hand]", "more than 10^6 units for an error of 0.01, in the "
             "worst case of each kind",
-            ", ".join(f"{kind} 10^{value:.0f}" for kind, value in wide.items()), [float(v > 6) for v in wide.values()],
+            ", ".join(f"{each.kind.item()} 10^{each.item():.0f}" for each in wide), above(wide, 6),
         ),
     ]  # fmt: skip
 
@@ -239,7 +249,7 @@ def report(data: xr.Dataset) -> list[str]:
         one = data.sel(kind=kind, units=units, inputs=inputs).isel(seed=0)
         if one.enough.isnull().all():
             continue
-        name = f"{kind}, {units} units" + (f", {inputs} inputs" if kind == "feedforward" else "")
+        name = f"{kind}, {_named(units, inputs)}"
         for label in ("enough", "expected"):
             rows.append([name, label, *(number(v, "{:.1f}") for v in one[label].values[::2])])
         if one.error.notnull().any():
@@ -255,14 +265,20 @@ def report(data: xr.Dataset) -> list[str]:
         "largest weight. *Enough*: units that suffice by the proof's bounds. *Expected*: units in which one right "
         "choice is to be expected; windows are the proof's (feedforward), or such that weights drawn from them err by "
         "as much at the median, which is measured (recurrent). Feedforward: largest error of an output, in standard "
-        "deviations of a Gaussian bump. Recurrent: a network that learned the cosine, errors summed over "
-        f"{_STEPS} steps from rest; a whole block of n units must match at once, n² + n numbers; 13 units are those of "
-        "Figure 3.",
+        f"deviations of a Gaussian bump. Recurrent: errors summed over {_STEPS} steps from rest; a whole block of n "
+        f"units must match at once, n² + n numbers; {_LEARNED} units learned the cosine of Figure 3, fewer are as "
+        "drawn.",
         "", *aligned(["small network", "units", *tolerances], rows), "",
         "Largest (recurrent: summed) error of networks that were built, and in brackets what was promised of them; "
         f"pairs are sought among {_PAIRED:,} units at most:",
         "", *aligned(["small network", "its own error", *(f"{n:,.0f} units" for n in sizes)], built), "",
     ]  # fmt: skip
+
+
+def _named(units: int, inputs: int) -> str:
+    """What a small network is called."""
+    own, seen = (f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((units, "unit"), (inputs, "input")))
+    return f"{own}, {seen}" if inputs else own
 
 
 def picture(data: xr.Dataset) -> object:
@@ -275,15 +291,15 @@ def picture(data: xr.Dataset) -> object:
             if one.enough.isnull().all():
                 continue
             colour = style.look(shown)["color"]
-            name = f"{inputs} inputs" if kind == "feedforward" else f"{units} units"
-            ax.plot(_TOLERANCES, one.enough, color=colour, label=name)
+            ax.plot(_TOLERANCES, one.enough, color=colour, label=_named(units, inputs))
             ax.plot(_TOLERANCES, one.expected, "--", color=colour)
             ax.plot(one.error, np.log10(one.built), "o", color=colour, ms=4)
             shown += 1
-        ax.set(xscale="log", yscale="symlog", xlabel="error", ylabel="log10 of the units", title=str(kind))
+        ax.set(xscale="log", yscale="log", xlabel="error", ylabel="log10 of the units", title=str(kind))
+        ax.set_ylim(bottom=1)
         ax.invert_xaxis()
         if shown:
-            ax.legend(frameon=False, fontsize=8)
+            ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         style.bare(ax)
     return figure
 
