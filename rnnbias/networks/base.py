@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -98,15 +99,15 @@ class Network(nn.Module, ABC):
 
     def check_memory(self, widths: Sequence[int], dtype: torch.dtype, *, recurrent: bool) -> None:
         """Refuse, before anything is drawn, a network whose frozen arrays take more memory than there is."""
-        sizes = {"inputs": self.inputs, "outputs": self.outputs, "recurrent": recurrent}
+        numbers = partial(Recipe.numbers, units=widths, inputs=self.inputs, outputs=self.outputs, recurrent=recurrent)
         each = 8 if dtype == torch.float64 else 8 + dtype.itemsize  # drawn in double precision
-        needed, free = each * self.recipe.numbers(widths, **sizes), available()
+        needed, free = each * numbers(self.recipe), available()
         if needed > free:
-            small = replace(self.recipe, law="gaussian", structure="hadamard").numbers(widths, **sizes)
+            small = each * numbers(replace(self.recipe, law="gaussian", structure="hadamard"))
             raise ValueError(
                 f"units must be at most what fits into memory: {sum(widths):,} units and {self.inputs:,} inputs with "
                 f"{self.recipe.structure} weights take {needed // 10**6:,} MB, and {free // 10**6:,} MB are available; "
-                f"under Recipe(structure='hadamard') they take {each * small // 10**6:,} MB"
+                f"under Recipe(structure='hadamard') they take {small // 10**6:,} MB"
             )
 
     def operator(self, name: str, rows: int, columns: int) -> Operator:

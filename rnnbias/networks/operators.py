@@ -78,8 +78,8 @@ class Hadamard(Operator):
     Yu et al. 2016, NeurIPS (arXiv:1610.09072).
 
     >>> Hadamard((2, 2), torch.ones(3, 1, 2)).apply(torch.eye(2))
-    tensor([[2., 2.],
-            [2., -2.]])
+    tensor([[ 2.,  2.],
+            [ 2., -2.]])
     """
 
     shape: tuple[int, int]
@@ -144,7 +144,7 @@ def walsh_hadamard(x: Tensor) -> Tensor:
     the other.
 
     >>> walsh_hadamard(torch.tensor([1.0, 2.0, 3.0, 4.0]))
-    tensor([10., -2., -4., 0.])
+    tensor([10., -2., -4.,  0.])
     """
     shape, done = x.shape, 1
     while done < shape[-1]:

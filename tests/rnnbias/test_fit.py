@@ -335,7 +335,7 @@ def within(section, **changes):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (within("network", units=10**9), "units"),
+        (within("network", units=10**9), "bias must have shape"),
         (within("network", units=10**400), "damaged"),
         (within("network", units=40), "bias must have shape"),
         (within("network", units="20"), "units"),
