@@ -87,7 +87,8 @@ def report(data: xr.Dataset) -> list[str]:
     lines = [
         "## One step", "",
         f"One trial, one input and one output, float32; the shortest of {_REPEATS} steps, in which the networks take "
-        "turns: time of the processors and, on the wall, with whatever else the machine did.", "", *aligned(header, rows), "",
+        "turns: time of the processors and, on the wall, with whatever else the machine did.", "",
+        *aligned(header, rows), "",
     ]  # fmt: skip
     wide = units >= min(_FEWEST, units[-2])
     log = np.log(units[wide])

@@ -21,8 +21,8 @@ __all__ = ["FNN", "Layer"]
 
 
 class Layer(NamedTuple):
-    """One hidden layer: its `weight` (row, input or unit below), and where its units and their learned biases are
-    among all.
+    """One hidden layer: its `weight` (row, input or unit below), by its products, and where its units and their learned
+    biases are among all.
     """
 
     weight: Operator

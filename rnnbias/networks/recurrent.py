@@ -23,9 +23,10 @@ class RNN(Network):
         r_t = -alpha r_{t-1} + beta m * phi(g * (W r_{t-1} + B x_{t-1} + b)),      y_t = C r_t
 
     with rates r (unit), inputs x (input) and outputs y (output). `W`, `B`, `C` and the starting bias are drawn from
-    `recipe` and never change unless `learn` names them; under push-pull wiring (see `Recipe`) the rows of `recurrent` W
-    and `input` B and the columns of `readout` C are stored once a pair. alpha = 0, beta = 1 is the plain network;
-    alpha = -(1 - dt/tau), beta = dt/tau the leaky one.
+    `recipe` and never change unless `learn` names them; under push-pull wiring (see `Recipe`) the rows of W and B and
+    the columns of `readout` C are stored once a pair. `recurrence` and `entry` are W and B by their products, whatever
+    their structure; dense ones are the arrays `recurrent` and `input`. alpha = 0, beta = 1 is the plain network; alpha
+    = -(1 - dt/tau), beta = dt/tau the leaky one.
 
     Learned parts (`learn`, any set): "bias": shifts z of the bias b, one a unit, or one a pair under
     push-pull wiring (see `Recipe`); "gain": g (start 1); "mask": a number a unit whose sign decides whether

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnbias.networks import ACTIVATIONS, FNN
-from rnnbias.networks.operators import Operator
+from rnnbias.networks import ACTIVATIONS, FNN, Operator
 
 __all__ = ["BLOCK", "FirstLayer", "cross_entropy_gradients"]
 
@@ -33,7 +32,7 @@ class FirstLayer:
     Kept in the inputs' own precision where that takes at most `memory` bytes, in half precision where only that does,
     and otherwise computed again whenever asked for; `storage` says which.
 
-    >>> from rnnbias.networks.operators import Dense
+    >>> from rnnbias.networks import Dense
     >>> first = FirstLayer(torch.ones(3, 2), Dense(torch.tensor([[1.0, 2.0]])), memory=1e3)
     >>> first.drive(torch.tensor([0, 2])).tolist(), first.storage
     ([[3.0], [3.0]], 'kept in float32, 0.00 GB')

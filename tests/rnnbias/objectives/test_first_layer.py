@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from rnnbias import FNN, Recipe
-from rnnbias.networks import ACTIVATIONS, WIRINGS
-from rnnbias.networks.operators import Dense
+from rnnbias.networks import ACTIVATIONS, WIRINGS, Dense
 from rnnbias.objectives import FirstLayer
 from rnnbias.objectives.first_layer import BLOCK, cross_entropy_gradients
 
