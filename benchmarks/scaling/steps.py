@@ -17,10 +17,10 @@ from tables import aligned, number
 
 __all__ = ["STEPS"]
 
-_SIZES = [2**k for k in (10, 11, 12, 13, 14, 16, 18, 20)]
+_SIZES = [2**k for k in range(10, 21)]
 _QUICK = [2**k for k in (9, 10, 11)]
 _LARGEST = 2**14  # units of a dense network, which takes 3 GiB to draw
-_FEWEST = 2**14  # units from which the slope is fitted
+_FEWEST = 2**16  # units from which the slope is fitted
 _REPEATS = 20
 _STRUCTURES = ("dense", "hadamard", "low-rank")
 _SCORES = {

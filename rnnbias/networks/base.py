@@ -251,7 +251,7 @@ def hidden_widths(units: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(checks.whole("units", n, at_least=1) for n in many)
 
 
-def spelled(name: str, weights: Weights) -> dict[str, tuple[str, Tensor]]:
+def weight_arrays(name: str, weights: Weights) -> dict[str, tuple[str, Tensor]]:
     """The arrays of the weights called `name`, as `Network.register` takes them."""
     arrays = {name: weights} if isinstance(weights, np.ndarray) else {f"{name}_{k}": a for k, a in weights.items()}
     return {each: ("weights", torch.from_numpy(array)) for each, array in arrays.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import TRAINABLE, Network, Trace, hidden_widths, spelled, weight_dims
+from rnnbias.networks.base import TRAINABLE, Network, Trace, hidden_widths, weight_arrays, weight_dims
 from rnnbias.networks.operators import Operator
 from rnnbias.networks.recipe import Recipe
 from systems import checks
@@ -99,7 +98,7 @@ class FNN(Network):
         start = torch.cat([torch.from_numpy(b) for b in frozen.biases])
         values: dict[str, tuple[str | None, Tensor]] = {}
         for k, weights in enumerate(frozen.weights):
-            values |= spelled(_weight(k), weights)
+            values |= weight_arrays(_weight(k), weights)
         values |= {
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, start),
@@ -113,15 +112,10 @@ class FNN(Network):
     def dims(self) -> dict[str, tuple[str, ...]]:
         """See `Network.dims`; rows and units of one layer carry its number."""
         below = ["input", *(f"unit_{k + 1}" for k in range(len(self.widths)))]
-        weights = [weight_dims(_weight(k), (f"row_{k + 1}", below[k])) for k in range(len(self.widths))]
-        readout = ("output", f"row_{len(self.widths)}")
-        return {
-            **dict(ChainMap(*weights)),
-            "readout": readout,
-            "bias": self.bias_dims,
-            "gain": ("unit",),
-            "mask": ("unit",),
-        }
+        found: dict[str, tuple[str, ...]] = {"readout": ("output", f"row_{len(self.widths)}"), "bias": self.bias_dims}
+        for k in range(len(self.widths)):
+            found |= weight_dims(_weight(k), (f"row_{k + 1}", below[k]))
+        return {**found, "gain": ("unit",), "mask": ("unit",)}
 
     @property
     def layers(self) -> tuple[Layer, ...]:

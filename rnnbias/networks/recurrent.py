@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import TRAINABLE, Network, Trace, spelled, weight_dims
+from rnnbias.networks.base import TRAINABLE, Network, Trace, weight_arrays, weight_dims
 from rnnbias.networks.operators import Operator
 from rnnbias.networks.recipe import Recipe
 from systems import checks
@@ -83,8 +83,8 @@ class RNN(Network):
         self.check_memory([units], dtype, recurrent=True)
         frozen = self.recipe.draw(units, inputs=inputs, outputs=outputs)
         values = {
-            **spelled("recurrent", frozen.recurrent),
-            **spelled("input", frozen.input),
+            **weight_arrays("recurrent", frozen.recurrent),
+            **weight_arrays("input", frozen.input),
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, torch.from_numpy(frozen.bias)),
             "bias": ("bias", torch.zeros(units // self.wiring.units_per_bias)),
