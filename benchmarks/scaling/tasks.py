@@ -36,10 +36,10 @@ _SCORES = {
 
 
 def cells(quick: bool) -> list[Cell]:
-    """Small networks of both kinds beside one another, and a million units."""
-    small = 2**9 if quick else 2**12
-    both = [Cell(f"{task}, {kind}", small) for task in ("driven", "static") for kind in ("dense", "hadamard")]
-    return both if quick else [Cell("driven, hadamard", 2**20), Cell("static, hadamard", 2**20), *both]
+    """Small networks of both kinds and precisions beside one another, and a million units."""
+    kinds = ("dense, float32", "hadamard, float32", "hadamard, float64")
+    few = [Cell(f"{task}, {kind}", 2**9 if quick else 2**12) for task in _TASKS for kind in kinds]
+    return few if quick else [*few, *(Cell(f"{task}, hadamard, float32", 2**20) for task in _TASKS)]
 
 
 def make(cell: Cell) -> Mapping[str, float]:
@@ -48,9 +48,9 @@ def make(cell: Cell) -> Mapping[str, float]:
 
 
 def _measure(condition: str, units: int) -> dict[str, float]:
-    task, kind = condition.split(", ")
+    task, kind, precision = condition.split(", ")
     start = time.perf_counter()
-    network, train, test = (_driven if task == "driven" else _static)(units, kind)
+    network, train, test = _TASKS[task](units, kind, getattr(torch, precision))
     drawn = time.perf_counter()
     before = test.loss(network)
     monitor = Monitor(network, test, patience=9, progress=False, judge=train)
@@ -66,30 +66,33 @@ def _measure(condition: str, units: int) -> dict[str, float]:
     }
 
 
-def _driven(units: int, kind: str) -> tuple[Network, Objective, Objective]:
+def _driven(units: int, kind: str, dtype: torch.dtype) -> tuple[Network, Objective, Objective]:
     """A sine comes in and one of twice its frequency should come out; tested on a later stretch, at other phases."""
 
     def stretch(first: float) -> Sequences:
-        phase = (first + torch.arange(_STEPS)[None, :, None]) * (2 * math.pi / _PERIOD)
+        phase = (first + torch.arange(_STEPS, dtype=dtype)[None, :, None]) * (2 * math.pi / _PERIOD)
         return Sequences(phase.sin(), math.sqrt(2) * (2 * phase[:, _WASHOUT:]).cos(), _WASHOUT)
 
-    return RNN(units, 1, 1, recipe=recipe(kind), dtype=torch.float32), stretch(0.0), stretch(_LATER)
+    return RNN(units, 1, 1, recipe=recipe(kind), dtype=dtype), stretch(0.0), stretch(_LATER)
 
 
-def _static(units: int, kind: str) -> tuple[Network, Objective, Objective]:
+def _static(units: int, kind: str, dtype: torch.dtype) -> tuple[Network, Objective, Objective]:
     """Runge's function, standardised, by two hidden layers; tested between the points."""
 
     def points(x: torch.Tensor) -> Points:
         return Points(x[:, None], (1 / (1 + 25 * x**2) - 0.2747)[:, None] / 0.2866)
 
-    grid = torch.linspace(-1, 1, 2 * _POINTS - 1)
+    grid = torch.linspace(-1, 1, 2 * _POINTS - 1, dtype=dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # tanh suits a smooth function, though the theorem covers relu
         network = FNN(
             (units // 2,) * 2, 1, 1, recipe=replace(recipe(kind), law="gaussian", gain=1.0, input_scale=3.0),
-            activation="tanh", dtype=torch.float32,
+            activation="tanh", dtype=dtype,
         )  # fmt: skip
     return network, points(grid[::2]), points(grid[1::2])
+
+
+_TASKS = {"driven": _driven, "static": _static}
 
 
 def report(data: xr.Dataset) -> list[str]:
@@ -100,8 +103,8 @@ def report(data: xr.Dataset) -> list[str]:
     }  # fmt: skip
     rows = [
         [str(condition), f"{size:,}", *(number(one[name], form) for name, form in forms.items())]
+        for size in sorted(data["size"].values)
         for condition in data.condition.values
-        for size in data["size"].values
         if (one := data.sel(condition=condition, size=size)).learned.notnull()
     ]
     header = ["task", "units", "biases", "before", "learned", "not seen", "s to draw", "s to learn", "GiB"]
@@ -109,8 +112,8 @@ def report(data: xr.Dataset) -> list[str]:
         "## Biases that learn", "",
         f"Driven: a sine of period {_PERIOD} steps comes in, one of twice its frequency should come out; "
         f"{_STEPS - _WASHOUT} steps are learned, a later stretch at other phases is not seen. Static: Runge's function "
-        f"by two hidden layers, learned at {_POINTS} points and tested between them. float32, {_ITERATIONS} iterations "
-        "of Levenberg-Marquardt on products J v and J^T w. Errors are mean squares of what has variance 1.", "",
+        f"by two hidden layers, learned at {_POINTS} points and tested between them. {_ITERATIONS} iterations of "
+        "Levenberg-Marquardt on products J v and J^T w. Errors are mean squares of what has variance 1.", "",
         *aligned(header, rows), "",
     ]  # fmt: skip
 

@@ -19,7 +19,7 @@ def report(tmp_path_factory):
         patch.setattr(tasks, "alone", lambda measure, *given: measure(*given))
         patch.setattr(steps, "_QUICK", [64, 128, 256])
         patch.setattr(steps, "_LARGEST", 128)
-        cells = [Cell("driven, hadamard", 128), Cell("static, hadamard", 128)]
+        cells = [Cell("driven, hadamard, float32", 128), Cell("static, dense, float64", 128)]
         patch.setitem(scale.EXPERIMENTS, "tasks", replace(tasks.TASKS, cells=lambda quick: cells))
         assert scale.main(["--quick", "--out", str(out)]) == 0
     return out
@@ -37,6 +37,7 @@ def test_a_run_leaves_tables_and_figures(report):
 def test_biases_learn_both_tasks(report):
     ds = xr.load_dataset(report / "tasks.nc", engine="h5netcdf").sel(size=128)
     assert (ds.error < 0.1 * ds.before).all() and (ds.learned == 128).all()
+    assert "| driven, hadamard, float32 | 128 " in (report / "scale.md").read_text()
 
 
 def test_where_the_curves_cross():
