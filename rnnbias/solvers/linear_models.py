@@ -155,6 +155,6 @@ def _append(basis: Tensor, k: int, vector: Tensor) -> float:
     before = basis[:k]
     for _ in range(2):
         vector = vector - (before @ vector) @ before
-    size = vector.norm()
-    basis[k] = vector / size
-    return float(size)
+    size = float(vector.norm())
+    basis[k] = vector / (size or 1.0)
+    return size
