@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from arguments import complete, save, scores
+from arguments import Parser, complete, machine, save, scores
 from rnnbias.evaluation import Runs, gather
 from rnnbias.storage import write_netcdf
+from systems import checks
+from systems.labels import source
 from tables import number
 
-__all__ = ["Experiment", "Plan", "conduct", "over_seeds", "rows_of"]
+__all__ = ["Experiment", "Plan", "conduct", "main", "over_seeds", "rows_of"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,35 @@ def conduct(
             if experiment.picture is not None:
                 save(experiment.picture(data), args.out / f"{name}.png")
     return code, found
+
+
+def main(
+    name: str, about: str, title: str, experiments: Mapping[str, Experiment], argv: Sequence[str] | None, *,
+    seeds: int | None = None,
+) -> int:  # fmt: skip
+    """Run the benchmark `name`, described by `about`, whose options are the experiments and, where `seeds` is their
+    default, how many seeds; returns the exit code.
+    """
+    parser, names = Parser(name, about, rows=True), list(experiments)
+    parser.add_argument("--experiments", nargs="+", default=names, metavar="NAME", help=f"default: {', '.join(names)}")
+    if seeds is not None:
+        parser.add_argument("--seeds", type=int, default=seeds, metavar="K", help="%(default)s")
+    args = parser.parse_args(argv)
+    try:
+        chosen = {each: experiments[checks.choice("--experiments", each, names)] for each in args.experiments}
+        count = 1 if seeds is None else checks.whole("--seeds", args.seeds, at_least=1)
+        plan = Plan(count, args.quick, args.out.resolve() / "rows" / "kept")
+        args.runs = rows_of(chosen, plan, args.out, afresh=() if args.resume else chosen)
+    except (ValueError, TypeError, OSError) as error:
+        parser.error(error)
+    code, found = conduct(args, chosen, plan, names=chosen, title=f"{name} benchmark")
+    lines = [f"# {title}", "", f"    {parser.command(argv)}", "", f"{machine()}, {source()}.", ""]
+    for each, data in found.items():
+        lines += chosen[each].report(data)
+    text = "\n".join(lines)
+    (args.out / f"{name}.md").write_text(text)
+    print(text)
+    return code
 
 
 def over_seeds(values: xr.DataArray, form: str = "{:.1e}") -> str:

@@ -86,7 +86,7 @@ def balanced(network: FNN) -> FNN:
     factor = np.sqrt(np.divide(outward, inward, out=np.ones_like(inward), where=(inward > 0) & (outward > 0)))
     result = copy.deepcopy(network)
     with torch.no_grad():
-        result.layers[0].weight.copy_(torch.from_numpy(parts.weight * factor[:, None]))
+        result.get_buffer("weight_1").copy_(torch.from_numpy(parts.weight * factor[:, None]))
         result.readout.copy_(torch.from_numpy(parts.readout / factor))
     _shift(result, parts.bias * factor)
     return result
@@ -215,7 +215,8 @@ def _read(name: str, network: FNN) -> _Parts:
         raise ValueError(f"{name} must be an FNN with one hidden layer of independent ReLU units, got {network!r}")
     if {"gain", "mask"} & set(network.learn):
         raise ValueError(f"{name} must have no learned gains or masks, got learn={set(network.learn)}")
-    return _Parts(*(a.detach().cpu().numpy() for a in (network.layers[0].weight, network.biases, network.readout)))
+    weight = network.layers[0].weight.apply(torch.eye(network.inputs).to(network.start)).T
+    return _Parts(*(a.detach().cpu().numpy() for a in (weight, network.biases, network.readout)))
 
 
 @torch.no_grad()

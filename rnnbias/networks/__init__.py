@@ -7,7 +7,9 @@ base              `Network`: what all networks share; `trainable_parts`: what `l
 recurrent         `RNN`
 feedforward       `FNN`
 circuit           `Circuit`: a recurrent network whose weights were measured
-synapses          products with sparse weights
+operators         `Operator`: weights by their products, `Dense` or structured, `Hadamard` and `LowRank`
+synapses          `Sparse`: the operator of a circuit's synapses
+memory            how much of it there is
 jacobians         `bias_jacobian` and products with it, for an `RNN`
 layer_jacobian    `layer_jacobian`, for an `FNN`
 parameters        the trainable parameters as one vector
@@ -21,6 +23,7 @@ from rnnbias.networks.devices import find_device
 from rnnbias.networks.feedforward import FNN
 from rnnbias.networks.jacobians import Jacobian, bias_jacobian, jacobian_vector_product, vector_jacobian_product
 from rnnbias.networks.layer_jacobian import layer_jacobian
+from rnnbias.networks.operators import STRUCTURES, Dense, Hadamard, LowRank, Operator
 from rnnbias.networks.recipe import LAWS, Recipe
 from rnnbias.networks.recurrent import RNN
 from rnnbias.networks.wiring import WIRINGS, Wiring
@@ -32,11 +35,16 @@ __all__ = [
     "LEAKS",
     "NETWORKS",
     "RNN",
+    "STRUCTURES",
     "TRAINABLE",
     "WIRINGS",
     "Circuit",
+    "Dense",
+    "Hadamard",
     "Jacobian",
+    "LowRank",
     "Network",
+    "Operator",
     "Recipe",
     "Trace",
     "Wiring",

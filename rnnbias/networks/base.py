@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -12,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.recipe import Recipe, digest
+from rnnbias.networks.memory import available
+from rnnbias.networks.operators import STRUCTURES, Dense, Operator
+from rnnbias.networks.recipe import Recipe, Weights, digest
 from rnnbias.networks.wiring import WIRINGS
 from systems import checks
 
@@ -23,8 +28,6 @@ TRAINABLE = ("bias", "gain", "mask", "readout", "initial", "weights")
 
 #: Networks by class name, as files name them.
 NETWORKS: dict[str, type[Network]] = {}
-
-MOST_UNITS = 10**5
 
 
 class Trace(NamedTuple):
@@ -78,6 +81,8 @@ class Network(nn.Module, ABC):
         self.outputs = checks.whole("outputs", outputs, at_least=self.fewest_outputs)
         self.recipe = recipe or Recipe()
         self.learn = trainable_parts(learn, self.parts)
+        if "weights" in self.learn and self.recipe.structure != "dense":
+            raise ValueError(f"learn must be without weights where their structure is {self.recipe.structure!r}")
         self.activation = checks.choice("activation", activation, ACTIVATIONS)
         self.wiring = WIRINGS[self.recipe.wiring]
 
@@ -91,6 +96,26 @@ class Network(nn.Module, ABC):
                 self.register_parameter(name, nn.Parameter(value))
             else:
                 self.register_buffer(name, value)
+
+    def check_memory(self, widths: Sequence[int], dtype: torch.dtype, *, recurrent: bool) -> None:
+        """Refuse, before anything is drawn, a network whose frozen arrays take more memory than there is."""
+        numbers = partial(Recipe.numbers, units=widths, inputs=self.inputs, outputs=self.outputs, recurrent=recurrent)
+        each = 8 if dtype == torch.float64 else 8 + dtype.itemsize  # drawn in double precision
+        needed, free = each * numbers(self.recipe), available()
+        if needed > free:
+            small = each * numbers(replace(self.recipe, law="gaussian", structure="hadamard"))
+            raise ValueError(
+                f"units must be at most what fits into memory: {sum(widths):,} units and {self.inputs:,} inputs with "
+                f"{self.recipe.structure} weights take {needed // 10**6:,} MB, and {free // 10**6:,} MB are available; "
+                f"under Recipe(structure='hadamard') they take {small // 10**6:,} MB"
+            )
+
+    def operator(self, name: str, rows: int, columns: int) -> Operator:
+        """The weights called `name`, (row, column), by their products."""
+        if hasattr(self, name):
+            return Dense(getattr(self, name))
+        make = STRUCTURES[self.recipe.structure]
+        return make((rows, columns), *(getattr(self, f"{name}_{part}") for part in make.parts))
 
     @property
     @abstractmethod
@@ -187,8 +212,8 @@ class Network(nn.Module, ABC):
     def part_shapes(cls, settings: Mapping[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
         """The shapes of the arrays of every part that could learn."""
         widths = hidden_widths(settings["units"])
-        inputs = checks.whole("inputs", settings["inputs"], at_least=0, at_most=MOST_UNITS)
-        outputs = checks.whole("outputs", settings["outputs"], at_least=1, at_most=MOST_UNITS)
+        inputs = checks.whole("inputs", settings["inputs"], at_least=0)
+        outputs = checks.whole("outputs", settings["outputs"], at_least=1)
         wiring = WIRINGS[Recipe(**settings["recipe"]).wiring]
         rows = [wiring.rows(units) for units in widths]
         return {
@@ -223,4 +248,16 @@ def hidden_widths(units: int | Sequence[int]) -> tuple[int, ...]:
     many = list(units) if isinstance(units, Iterable) and not isinstance(units, str) else [units]
     if not many:
         raise ValueError("units must name the width of at least one hidden layer, got none")
-    return tuple(checks.whole("units", n, at_least=1, at_most=MOST_UNITS) for n in many)
+    return tuple(checks.whole("units", n, at_least=1) for n in many)
+
+
+def weight_arrays(name: str, weights: Weights) -> dict[str, tuple[str, Tensor]]:
+    """The arrays of the weights called `name`, as `Network.register` takes them."""
+    arrays = {name: weights} if isinstance(weights, np.ndarray) else {f"{name}_{k}": a for k, a in weights.items()}
+    return {each: ("weights", torch.from_numpy(array)) for each, array in arrays.items()}
+
+
+def weight_dims(name: str, dims: tuple[str, str]) -> dict[str, tuple[str, ...]]:
+    """The dimensions of the weights called `name`, and of the arrays that make them where they are structured."""
+    parts = itertools.chain(*(make.parts.items() for make in STRUCTURES.values()))
+    return {name: dims, **{f"{name}_{part}": tuple(f"{name}_{d}" for d in own) for part, own in parts}}

@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from rnnbias.networks.activations import ACTIVATIONS
 from rnnbias.networks.base import Network, Trace
+from rnnbias.networks.operators import Dense, Operator
 from rnnbias.networks.recipe import Recipe
-from rnnbias.networks.synapses import Pattern, synaptic
+from rnnbias.networks.synapses import Pattern, Sparse
 from systems import checks
 from systems.connectomes import Connectome
 from systems.labels import Labelled, dataset
@@ -261,6 +262,13 @@ class Circuit(Network):
         """Where the synapses are."""
         return Pattern.of(self.columns, self.starts)
 
+    @property
+    def recurrence(self) -> Operator:
+        """W by its products, in whichever way they are faster."""
+        if self.pattern.dense:
+            return Dense(self.pattern.written_out(self.recurrent))
+        return Sparse(self.recurrent, self.pattern)
+
     @torch.no_grad()
     def sensitivities(self, inputs: Tensor) -> Iterator[Sensitivity]:
         """Run over inputs (trial, time, input) and carry the derivatives by biases and gains along.
@@ -269,11 +277,11 @@ class Circuit(Network):
         """
         if {*self.learn} - {"bias", "gain"}:
             raise ValueError(f"learn must be bias, gain or both for sensitivities, got {set(self.learn)}")
-        product, state = self._product(), self.initial.expand(len(inputs), -1)
+        recurrence, state = self.recurrence, self.initial.expand(len(inputs), -1)
         by_state = inputs.new_zeros(len(inputs), self.learned, self.units)
         by_rate = self._by_fired(state, by_state) if self.leak == "current" else by_state
         for current, rate in self._run(inputs):
-            through = product(by_rate)
+            through = recurrence.apply(by_rate)
             if self.leak == "current":
                 by_state = torch.lerp(by_state, through, self.decay)
                 by_rate = self._by_fired(current, by_state)
@@ -382,24 +390,17 @@ class Circuit(Network):
 
     def _run(self, inputs: Tensor, state: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Currents and rates (trial, unit) of every step."""
-        product, fire, external = self._product(), self._firing(), inputs @ self.input.T
+        recurrence, fire, external = self.recurrence, self._firing(), inputs @ self.input.T
         state = self.initial.expand(len(inputs), -1) if state is None else state
         rate = fire(state) if self.leak == "current" else state
         for t in range(inputs.shape[1]):
-            entering = product(rate) + external[:, t]
+            entering = recurrence.apply(rate) + external[:, t]
             if self.leak == "current":
                 current = state = torch.lerp(state, entering, self.decay)
                 rate = fire(state)
             else:
                 current, rate = entering, torch.lerp(rate, fire(entering), self.decay)
             yield current, rate
-
-    def _product(self) -> Callable[[Tensor], Tensor]:
-        """r -> W r for rates (..., unit)."""
-        if self.pattern.dense:
-            matrix = self.pattern.written_out(self.recurrent).T
-            return lambda rates: rates @ matrix
-        return lambda rates: synaptic(self.recurrent, rates, self.pattern)
 
     def _firing(self) -> Callable[[Tensor], Tensor]:
         """h -> g phi(h + b) for currents (..., unit)."""

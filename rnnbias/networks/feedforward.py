@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import TRAINABLE, Network, Trace, hidden_widths
+from rnnbias.networks.base import TRAINABLE, Network, Trace, hidden_widths, weight_arrays, weight_dims
+from rnnbias.networks.operators import Operator
 from rnnbias.networks.recipe import Recipe
 from systems import checks
 
@@ -19,18 +20,18 @@ __all__ = ["FNN", "Layer"]
 
 
 class Layer(NamedTuple):
-    """One hidden layer: its `weight` (row, input or unit below), and where its units and their learned biases are
-    among all.
+    """One hidden layer: its `weight` (row, input or unit below), by its products, and where its units and their learned
+    biases are among all.
     """
 
-    weight: Tensor
+    weight: Operator
     biases_at: slice
     units_at: slice
 
     @property
     def rows(self) -> int:
         """How many rows it has: its units, or its pairs under push-pull wiring."""
-        return len(self.weight)
+        return self.weight.shape[0]
 
 
 class FNN(Network):
@@ -92,11 +93,12 @@ class FNN(Network):
                 "'relu', not this",
                 stacklevel=2,
             )
+        self.check_memory(self.widths, dtype, recurrent=False)
         frozen = self.recipe.draw_layers(self.widths, inputs=inputs, outputs=outputs)
         start = torch.cat([torch.from_numpy(b) for b in frozen.biases])
-        values: dict[str, tuple[str | None, Tensor]] = {
-            _weight(k): ("weights", torch.from_numpy(w)) for k, w in enumerate(frozen.weights)
-        }
+        values: dict[str, tuple[str | None, Tensor]] = {}
+        for k, weights in enumerate(frozen.weights):
+            values |= weight_arrays(_weight(k), weights)
         values |= {
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, start),
@@ -110,17 +112,19 @@ class FNN(Network):
     def dims(self) -> dict[str, tuple[str, ...]]:
         """See `Network.dims`; rows and units of one layer carry its number."""
         below = ["input", *(f"unit_{k + 1}" for k in range(len(self.widths)))]
-        weights = {_weight(k): (f"row_{k + 1}", below[k]) for k in range(len(self.widths))}
-        readout = ("output", f"row_{len(self.widths)}")
-        return {**weights, "readout": readout, "bias": self.bias_dims, "gain": ("unit",), "mask": ("unit",)}
+        found: dict[str, tuple[str, ...]] = {"readout": ("output", f"row_{len(self.widths)}"), "bias": self.bias_dims}
+        for k in range(len(self.widths)):
+            found |= weight_dims(_weight(k), (f"row_{k + 1}", below[k]))
+        return {**found, "gain": ("unit",), "mask": ("unit",)}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The hidden layers, inputs first."""
         ends, each = list(itertools.accumulate(self.widths, initial=0)), self.wiring.units_per_bias
+        below = [self.inputs, *self.widths[:-1]]
         return tuple(
             Layer(
-                getattr(self, _weight(k)),
+                self.operator(_weight(k), self.wiring.rows(b - a), below[k]),
                 slice(a // each, b // each),
                 slice(a, b),
             )
@@ -129,13 +133,13 @@ class FNN(Network):
 
     def trace(self, inputs: Tensor) -> Trace:
         """What the units of all layers do, (..., unit) each, for inputs (..., input)."""
-        return self.trace_above(inputs @ self.layers[0].weight.T)
+        return self.trace_above(self.layers[0].weight.apply(inputs))
 
     def trace_above(self, first: Tensor) -> Trace:
         """The same from W_1 x (..., row of the first layer), which never changes while W_1 is frozen."""
         biases, below, drives, rates = self.biases, first, [], []
         for k, layer in enumerate(self.layers):
-            fed = below @ layer.weight.T if k else first
+            fed = layer.weight.apply(below) if k else first
             drive = self.wiring.spread(fed) + biases[layer.units_at]
             drive, below = self.activate(drive, layer.units_at)
             drives.append(drive)

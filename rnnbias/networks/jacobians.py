@@ -53,7 +53,7 @@ def bias_jacobian(network: RNN, trace: Trace, counted: Tensor, tolerance: float 
     >>> bias_jacobian(net, net(torch.ones(1, 3, 1, dtype=torch.float64)), counted).matrix.shape
     torch.Size([1, 2])
     """
-    slope, wiring = network.slope(trace.drive), network.wiring
+    slope, wiring, recurrence = network.slope(trace.drive), network.wiring, network.recurrence
     where = counted.nonzero()
     matrix = slope.new_empty(len(where), network.bias.numel())
     depth, dropped = 0, 0.0
@@ -69,7 +69,7 @@ def bias_jacobian(network: RNN, trace: Trace, counted: Tensor, tolerance: float 
             reach = int((time >= k).sum())
             if not reach:
                 break
-            back = wiring.gather(adjoint[:reach]) @ network.recurrent
+            back = recurrence.apply_transposed(wiring.gather(adjoint[:reach]))
             carry = back - network.alpha * carry[:reach] if network.alpha else back
             adjoint = carry * slope[trial[:reach], time[:reach] - k]
             term = wiring.to_biases(adjoint)
@@ -85,12 +85,12 @@ def bias_jacobian(network: RNN, trace: Trace, counted: Tensor, tolerance: float 
 @torch.no_grad()
 def jacobian_vector_product(network: RNN, trace: Trace, vector: Tensor) -> Tensor:
     """Return J v, (trial, time, output), for v (bias,): one pass forward in time."""
-    slope, wiring = network.slope(trace.drive), network.wiring
+    slope, wiring, recurrence = network.slope(trace.drive), network.wiring, network.recurrence
     bias = wiring.to_units(vector)
     rate = torch.zeros_like(slope[:, 0])
     out = []
     for t in range(slope.shape[1]):
-        rate = slope[:, t] * (wiring.spread(rate @ network.recurrent.T) + bias) - network.alpha * rate
+        rate = slope[:, t] * (wiring.spread(recurrence.apply(rate)) + bias) - network.alpha * rate
         out.append(network.read(rate))
     return torch.stack(out, 1)
 
@@ -98,12 +98,12 @@ def jacobian_vector_product(network: RNN, trace: Trace, vector: Tensor) -> Tenso
 @torch.no_grad()
 def vector_jacobian_product(network: RNN, trace: Trace, weight: Tensor) -> Tensor:
     """Return J^T w, (bias,), for w (trial, time, output): one pass backward in time."""
-    slope, wiring = network.slope(trace.drive), network.wiring
+    slope, wiring, recurrence = network.slope(trace.drive), network.wiring, network.recurrence
     adjoint = torch.zeros_like(slope[:, 0])
     total = torch.zeros_like(slope[0, 0])
     for t in reversed(range(slope.shape[1])):
         adjoint = adjoint + wiring.oppose(weight[:, t] @ network.readout)
         local = adjoint * slope[:, t]
         total = total + local.sum(0)
-        adjoint = wiring.gather(local) @ network.recurrent - network.alpha * adjoint
+        adjoint = recurrence.apply_transposed(wiring.gather(local)) - network.alpha * adjoint
     return wiring.to_biases(total)

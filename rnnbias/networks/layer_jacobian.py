@@ -43,7 +43,7 @@ def layer_jacobian(network: FNN, inputs: Tensor) -> Tensor:
         below = rate[:, network.layers[k - 1].units_at] if k else inputs
         local = adjoint * slope(drive[:, None, layer.units_at])
         if "gain" in found:
-            fed = network.wiring.spread(below @ layer.weight.T) + network.biases[layer.units_at]
+            fed = network.wiring.spread(layer.weight.apply(below)) + network.biases[layer.units_at]
             found["gain"][:, :, layer.units_at] = local * fed[:, None]
             local = local * network.gain[layer.units_at]
         if "bias" in found:
@@ -52,5 +52,5 @@ def layer_jacobian(network: FNN, inputs: Tensor) -> Tensor:
         if "weights" in network.learn:
             found[f"weight_{k + 1}"] = folded[..., None] * below[:, None, None]
         if k:
-            adjoint = folded @ layer.weight
+            adjoint = layer.weight.apply_transposed(folded)
     return torch.cat([part.flatten(2) for part in found.values()], 2)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from rnnbias.networks.activations import ACTIVATIONS
-from rnnbias.networks.base import MOST_UNITS, TRAINABLE, Network, Trace
+from rnnbias.networks.base import TRAINABLE, Network, Trace, weight_arrays, weight_dims
+from rnnbias.networks.operators import Operator
 from rnnbias.networks.recipe import Recipe
 from systems import checks
 
@@ -22,9 +23,10 @@ class RNN(Network):
         r_t = -alpha r_{t-1} + beta m * phi(g * (W r_{t-1} + B x_{t-1} + b)),      y_t = C r_t
 
     with rates r (unit), inputs x (input) and outputs y (output). `W`, `B`, `C` and the starting bias are drawn from
-    `recipe` and never change unless `learn` names them; under push-pull wiring (see `Recipe`) the rows of `recurrent` W
-    and `input` B and the columns of `readout` C are stored once a pair. alpha = 0, beta = 1 is the plain network;
-    alpha = -(1 - dt/tau), beta = dt/tau the leaky one.
+    `recipe` and never change unless `learn` names them; under push-pull wiring (see `Recipe`) the rows of W and B and
+    the columns of `readout` C are stored once a pair. `recurrence` and `entry` are W and B by their products, whatever
+    their structure; dense ones are the arrays `recurrent` and `input`. alpha = 0, beta = 1 is the plain network; alpha
+    = -(1 - dt/tau), beta = dt/tau the leaky one.
 
     Learned parts (`learn`, any set): "bias": shifts z of the bias b, one a unit, or one a pair under
     push-pull wiring (see `Recipe`); "gain": g (start 1); "mask": a number a unit whose sign decides whether
@@ -74,14 +76,15 @@ class RNN(Network):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__(inputs, outputs, recipe, learn, activation)
-        self.units = checks.whole("units", units, at_least=1, at_most=MOST_UNITS)
+        self.units = checks.whole("units", units, at_least=1)
         self.alpha = checks.number("alpha", alpha, at_least=-1, at_most=1)
         self.beta = checks.number("beta", beta, above=0)
 
+        self.check_memory([units], dtype, recurrent=True)
         frozen = self.recipe.draw(units, inputs=inputs, outputs=outputs)
         values = {
-            "recurrent": ("weights", torch.from_numpy(frozen.recurrent)),
-            "input": ("weights", torch.from_numpy(frozen.input)),
+            **weight_arrays("recurrent", frozen.recurrent),
+            **weight_arrays("input", frozen.input),
             "readout": ("readout", torch.from_numpy(frozen.readout)),
             "start": (None, torch.from_numpy(frozen.bias)),
             "bias": ("bias", torch.zeros(units // self.wiring.units_per_bias)),
@@ -95,8 +98,9 @@ class RNN(Network):
     def dims(self) -> dict[str, tuple[str, ...]]:
         """See `Network.dims`."""
         return {
-            "recurrent": ("row", "unit"), "input": ("row", "input"), "readout": ("output", "row"),
-            "bias": self.bias_dims, "gain": ("unit",), "mask": ("unit",), "initial": ("unit",),
+            **weight_dims("recurrent", ("row", "unit")), **weight_dims("input", ("row", "input")),
+            "readout": ("output", "row"), "bias": self.bias_dims,
+            "gain": ("unit",), "mask": ("unit",), "initial": ("unit",),
         }  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +111,16 @@ class RNN(Network):
     def weight_shapes(inputs: int, widths: Sequence[int], rows: Sequence[int]) -> dict[str, tuple[int, ...]]:
         """See `Network.weight_shapes`."""
         return {"recurrent": (rows[0], widths[0]), "input": (rows[0], inputs)}
+
+    @property
+    def recurrence(self) -> Operator:
+        """W (row, unit), by its products."""
+        return self.operator("recurrent", self.wiring.rows(self.units), self.units)
+
+    @property
+    def entry(self) -> Operator:
+        """B (row, input), by its products."""
+        return self.operator("input", self.wiring.rows(self.units), self.inputs)
 
     def resting(self, trials: int) -> Tensor:
         """The starting rates r_0, (trial, unit)."""
@@ -119,11 +133,11 @@ class RNN(Network):
 
     @property
     def _recurs(self) -> bool:
-        return self.recipe.gain > 0 or bool(self.recurrent.any())
+        return self.recipe.gain > 0 or (self.recipe.structure == "dense" and bool(self.recurrent.any()))
 
     def advance(self, rate: Tensor, external: Tensor) -> tuple[Tensor, Tensor]:
         """One step from rate r_{t-1} (trial, unit) with `external` = B x + b; returns u_t and r_t."""
-        drive = external + self.wiring.spread(rate @ self.recurrent.T) if self._recurs else external
+        drive = external + self.wiring.spread(self.recurrence.apply(rate)) if self._recurs else external
         drive, fired = self.activate(drive)
         fresh = self.beta * fired
         return drive, fresh - self.alpha * rate if self.alpha else fresh
@@ -134,7 +148,7 @@ class RNN(Network):
 
     def external(self, inputs: Tensor, biases: Tensor | None = None) -> Tensor:
         """B x + b for inputs (..., input), with b = `biases` where they are given; returns (..., unit)."""
-        return self.wiring.spread(inputs @ self.input.T) + (self.biases if biases is None else biases)
+        return self.wiring.spread(self.entry.apply(inputs)) + (self.biases if biases is None else biases)
 
     def forward(self, inputs: Tensor, rate: Tensor | None = None) -> Trace:
         """Run over inputs (trial, time, input), x_0 first, from `rate` (trial, unit) or r_0.

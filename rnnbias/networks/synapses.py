@@ -1,14 +1,17 @@
-"""Products with a matrix of synapses, sparse from file to gradient."""
+"""Matrices of synapses, sparse from file to gradient."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Pattern", "synaptic"]
+from rnnbias.networks.operators import Operator
+
+__all__ = ["Pattern", "Sparse"]
 
 _SMALL = 512  # units up to which a dense matrix is faster whatever its density
 _DENSE = 8  # entries a synapse up to which it is in larger networks
@@ -62,14 +65,30 @@ class Pattern(NamedTuple):
         return empty.index_put((self.rows, self.columns), values)
 
 
-def synaptic(values: Tensor, rates: Tensor, pattern: Pattern) -> Tensor:
-    """W r (..., unit) for rates (..., unit), with all derivatives by rates and values, and no dense matrix.
+@dataclass(frozen=True)
+class Sparse(Operator):
+    """A square matrix with these `values` (synapse,) where its pattern says, and all derivatives by them.
 
     >>> pattern = Pattern.of(torch.tensor([1, 0]), torch.tensor([0, 1, 2]))
-    >>> synaptic(torch.tensor([2.0, 3.0]), torch.tensor([[1.0, 10.0]]), pattern)
+    >>> Sparse(torch.tensor([2.0, 3.0]), pattern).apply(torch.tensor([[1.0, 10.0]]))
     tensor([[20.,  3.]])
     """
-    return _Synaptic.apply(values, rates, pattern, False)
+
+    values: Tensor
+    pattern: Pattern
+
+    @property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        """Rows and columns."""
+        return self.pattern.units, self.pattern.units
+
+    def apply(self, x: Tensor) -> Tensor:
+        """See `Operator.apply`."""
+        return _Synaptic.apply(self.values, x, self.pattern, False)
+
+    def apply_transposed(self, y: Tensor) -> Tensor:
+        """See `Operator.apply_transposed`."""
+        return _Synaptic.apply(self.values, y, self.pattern, True)
 
 
 class _Synaptic(torch.autograd.Function):

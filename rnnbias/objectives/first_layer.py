@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rnnbias.networks import ACTIVATIONS, FNN
+from rnnbias.networks import ACTIVATIONS, FNN, Operator
 
 __all__ = ["BLOCK", "FirstLayer", "cross_entropy_gradients"]
 
@@ -32,15 +32,16 @@ class FirstLayer:
     Kept in the inputs' own precision where that takes at most `memory` bytes, in half precision where only that does,
     and otherwise computed again whenever asked for; `storage` says which.
 
-    >>> first = FirstLayer(torch.ones(3, 2), torch.tensor([[1.0, 2.0]]), memory=1e3)
+    >>> from rnnbias.networks import Dense
+    >>> first = FirstLayer(torch.ones(3, 2), Dense(torch.tensor([[1.0, 2.0]])), memory=1e3)
     >>> first.drive(torch.tensor([0, 2])).tolist(), first.storage
     ([[3.0], [3.0]], 'kept in float32, 0.00 GB')
     """
 
-    def __init__(self, inputs: Tensor, weight: Tensor, memory: float) -> None:
+    def __init__(self, inputs: Tensor, weight: Operator, memory: float) -> None:
         self.inputs, self.weight = inputs, weight
         self.kept: Tensor | None = None
-        numbers = len(inputs) * len(weight)
+        numbers = len(inputs) * weight.shape[0]
         for dtype in (inputs.dtype, torch.float16):
             needed = numbers * dtype.itemsize
             if needed <= memory and self._keep(dtype):
@@ -51,16 +52,16 @@ class FirstLayer:
     def drive(self, chosen: Tensor) -> Tensor:
         """W x of these trials, (trial, row): a fresh array."""
         if self.kept is None:
-            return self.inputs[chosen] @ self.weight.T
+            return self.weight.apply(self.inputs[chosen])
         found = self.kept.index_select(0, chosen)
         return found.to(self.inputs.dtype)
 
     @torch.no_grad()
     def _keep(self, dtype: torch.dtype) -> bool:
         """Compute all; False where half precision does not hold them."""
-        kept = torch.empty(len(self.inputs), len(self.weight), dtype=dtype, device=self.inputs.device)
+        kept = torch.empty(len(self.inputs), self.weight.shape[0], dtype=dtype, device=self.inputs.device)
         for rows, some in zip(kept.split(_MAKING), self.inputs.split(_MAKING), strict=True):
-            drive = some @ self.weight.T
+            drive = self.weight.apply(some)
             if dtype == torch.float16 and drive.abs().max() > _HALF_LIMIT:
                 return False
             rows.copy_(drive)

@@ -82,7 +82,7 @@ class RememberingShooting(Shooting):
         out = [(now, by_state)]
         for _ in range(self.length):
             drive, rate = network.advance(rate, network.external(now))
-            moved = wiring.spread(by_rate @ network.recurrent.T + by_state @ network.input.T)
+            moved = wiring.spread(network.recurrence.apply(by_rate) + network.entry.apply(by_state))
             by_rate = network.slope(drive)[:, None] * moved - network.alpha * by_rate
             now = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
             step = self.loop.scale * network.read(by_rate)
@@ -116,9 +116,9 @@ class RememberingShooting(Shooting):
             local = by_rate * network.slope(drives[step])[:, None, None]
             total += wiring.to_biases(local)
             folded = wiring.gather(local)
-            by_rate = folded @ network.recurrent - network.alpha * by_rate
+            by_rate = network.recurrence.apply_transposed(folded) - network.alpha * by_rate
             if free:
-                back = folded @ network.input
+                back = network.entry.apply_transposed(folded)
                 by_state = by_state + back if self.loop.increment else back
         start = now.new_zeros(count, 1, states, total.shape[-1])
         by_bias = torch.cat([start, total.flip(1)], 1)

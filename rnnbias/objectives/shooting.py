@@ -221,7 +221,7 @@ class Shooting(Objective[RNN]):
         slope = network.slope(drive)
         then = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
         folded = network.wiring.gather(slope[:, None] * read)  # (run, state, row)
-        local = folded @ network.input
+        local = network.entry.apply_transposed(folded)
         if self.loop.increment:
             local = local + torch.eye(*local.shape[1:], dtype=now.dtype, device=now.device)
         return then, slope, local

@@ -70,7 +70,9 @@ def placement(network: RNN, goals: ArrayLike, seed: int = 0) -> Placement:
         )
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     goals = np.atleast_1d(np.asarray(goals, complex))
-    weights, alpha, beta = network.recurrent.detach().cpu().numpy(), network.alpha, network.beta
+    unit = torch.eye(network.units).to(network.start)
+    weights = network.recurrence.apply(unit).T.detach().cpu().numpy()
+    alpha, beta = network.alpha, network.beta
     slopes = _quiet(beta * weights, alpha, rng.standard_normal(network.units))
     best: tuple[Any, ...] = (np.inf,)
     for _ in range(_ITERATIONS):

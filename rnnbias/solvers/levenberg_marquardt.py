@@ -49,7 +49,7 @@ class LevenbergMarquardt(Solver):
 
     With more residuals than learned numbers J is factored by columns, J = Q R and R = U' S V^T, otherwise by rows: J^T
     = Q R, the dual form, whose cost does not grow with the square of the count of learned numbers. Where J would take
-    more than `memory` bytes the steps come from LSMR on products J v and J^T w, and J is never built.
+    more than `memory` bytes the steps come from products J v and J^T w (`MatrixFreeModel`), and J is never built.
 
     Parameters
     ----------

@@ -2,15 +2,14 @@
 
 LinearModel       what a solver asks of one
 DenseModel        J is built and factored, by columns or by rows: any damping is then cheap
-MatrixFreeModel   J is known only through J v and J^T w; steps come from LSMR
+MatrixFreeModel   J is known only through J v and J^T w, which make one Krylov space for all dampings
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +18,7 @@ from rnnbias.objectives import Objective
 
 __all__ = ["DenseModel", "LinearModel", "MatrixFreeModel"]
 
-_LSMR_STEPS = 200
-_POWER_STEPS = 8
+_KRYLOV = 200  # dimension of the space at most
 
 
 class LinearModel(ABC):
@@ -90,35 +88,73 @@ class DenseModel(LinearModel):
 
 
 class MatrixFreeModel(LinearModel):
-    """J known only through J v and J^T w; `largest` is its largest singular value, by power iteration."""
+    """J known only through J v and J^T w, by Golub and Kahan's bidiagonalisation J V = U L of at most 200 steps.
+
+    V spans the Krylov space of J^T J from J^T e, in which the least squares of every damping are those of the small L:
+    all dampings together cost as many products as one, and the space is whole, to rounding, after as many steps as
+    there are residuals. V takes the memory of one vector of parameters a step; it and U are kept orthogonal. Reference:
+    Golub & Kahan 1965, SIAM J. Numer. Anal. 2, 205; Paige & Saunders 1982, ACM Trans. Math. Softw. 8, 43.
+    """
 
     depth = float("nan")
 
     def __init__(self, network: Network, objective: Objective, tolerance: float = 0.0) -> None:
-        from scipy.sparse.linalg import LinearOperator
+        self.error, self._forward, self._backward = objective.products(network)
+        self._parameters = parameters.read(network).numel()
+        self._space = self._explored(-self.error)
+        self.largest = next(iter(self._space.singular.tolist()), 1.0)
 
-        self.error, forward, backward = objective.products(network)
-        shape = (self.error.numel(), parameters.read(network).numel())
-
-        def on_arrays(product: Callable[[Tensor], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
-            return lambda vector: product(torch.from_numpy(vector).to(self.error)).cpu().numpy()
-
-        matvec, rmatvec = on_arrays(forward), on_arrays(backward)
-        self.operator = LinearOperator(shape, matvec=matvec, rmatvec=rmatvec, dtype=np.float64)
-        probe = np.random.default_rng(0).standard_normal(shape[1])
-        for _ in range(_POWER_STEPS):
-            probe = rmatvec(matvec(probe / np.linalg.norm(probe)))
-        self.largest = float(np.sqrt(np.linalg.norm(probe)))
+    def step(self, damping: float) -> Tensor:
+        """See `LinearModel.step`."""
+        return self._least(self._space, damping)
 
     def fit(self, target: Tensor, damping: float) -> Tensor:
         """See `LinearModel.fit`."""
-        from scipy.sparse.linalg import lsmr
-
-        mu = damping * self.largest
-        wanted = target.cpu().numpy()
-        found = lsmr(self.operator, wanted, damp=mu, atol=0, btol=0, conlim=0, maxiter=_LSMR_STEPS)[0]
-        return torch.from_numpy(found).to(self.error)
+        return self._least(self._explored(target), damping)
 
     def apply(self, step: Tensor) -> Tensor:
         """See `LinearModel.apply`."""
-        return torch.from_numpy(self.operator.matvec(step.cpu().numpy())).to(self.error)
+        return self._forward(step)
+
+    def _least(self, space: _Space, damping: float) -> Tensor:
+        shrunk = space.target * space.singular / (space.singular**2 + (damping * self.largest) ** 2)
+        return (shrunk @ space.turned).to(space.basis) @ space.basis
+
+    def _explored(self, target: Tensor) -> _Space:
+        """The space from J^T `target`."""
+        most = columns = min(_KRYLOV, len(target), self._parameters)
+        left, right = target.new_empty(most + 1, len(target)), target.new_empty(most, self._parameters)
+        lower, negligible = torch.zeros(most + 1, most, dtype=torch.float64), 10 * torch.finfo(target.dtype).eps
+        size = _append(left, 0, target)
+        for k in range(most):
+            lower[k, k] = _append(right, k, self._backward(left[k]))
+            if lower[k, k] <= negligible * lower.max():
+                columns = k
+                break
+            lower[k + 1, k] = _append(left, k + 1, self._forward(right[k]))
+            if lower[k + 1, k] <= negligible * lower.max():
+                columns = k + 1
+                break
+        found, singular, turned = torch.linalg.svd(lower[: columns + 1, :columns], full_matrices=False)
+        return _Space(singular, turned, size * found[0], right[:columns])
+
+
+class _Space(NamedTuple):
+    """J on a Krylov space: its `singular` values (mode,), their directions `turned` (mode, step) in the `basis` (step,
+    parameter), and the target's part (mode,) along each.
+    """
+
+    singular: Tensor
+    turned: Tensor
+    target: Tensor
+    basis: Tensor
+
+
+def _append(basis: Tensor, k: int, vector: Tensor) -> float:
+    """Make `vector` orthogonal to the first k of the basis, and the next of them; returns its length."""
+    before = basis[:k]
+    for _ in range(2):
+        vector = vector - (before @ vector) @ before
+    size = float(vector.norm())
+    basis[k] = vector / (size or 1.0)
+    return size

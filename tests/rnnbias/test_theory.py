@@ -54,7 +54,7 @@ def test_an_exact_copy_among_the_random_units_is_found():
     net = small(3, 2, 2)
     wide = random_network(50, net, edge=1.5, seed=2)
     with torch.no_grad():
-        wide.layers[0].weight[[7, 30, 4]] = net.layers[0].weight
+        wide.weight_1[[7, 30, 4]] = net.weight_1
         wide.readout[:, [7, 30, 4]] = net.readout
     built = construct(net, wide, [(-1, 1)] * 2)
     assert built.match.tolist() == [7, 30, 4] and built.window == 0
@@ -82,9 +82,9 @@ def test_the_frozen_weights_are_those_of_the_wide_network():
 def test_the_matching_is_the_cheapest_of_all():
     net, box = small(4, 1, 1, seed=3), [(-1, 1)]
     wide = random_network(12, net, edge=1.5, seed=5)
-    w, c, b = net.layers[0].weight[:, 0], net.readout[0], net.biases.detach()
+    w, c, b = net.weight_1[:, 0], net.readout[0], net.biases.detach()
     peak = torch.relu(b + w.abs())
-    there, read = wide.layers[0].weight[:, 0], wide.readout[0]
+    there, read = wide.weight_1[:, 0], wide.readout[0]
     cost = (read - c[:, None]).abs() * peak[:, None] + read.abs() * (there - w[:, None]).abs()
     rows, columns = linear_sum_assignment(cost.numpy())
     built = construct(net, wide, box)
@@ -104,14 +104,14 @@ def test_wider_networks_hold_the_narrow_ones_and_promise_more():
 def test_balancing_changes_no_output_and_lowers_the_edge():
     net = small(6, 3, 2, seed=4)
     with torch.no_grad():
-        net.layers[0].weight[0] *= 50
+        net.weight_1[0] *= 50
         net.readout[:, 1] *= 80
         net.readout[:, 2] = 0
     flat = balanced(net)
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)).double()
     torch.testing.assert_close(flat(x), net(x), rtol=1e-12, atol=1e-13)
     assert edge(flat) < edge(net)
-    inward = flat.layers[0].weight.abs().amax(1)
+    inward = flat.weight_1.abs().amax(1)
     torch.testing.assert_close(inward[[0, 1, 3, 4, 5]], flat.readout.abs().amax(0)[[0, 1, 3, 4, 5]])
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from rnnbias.networks.synapses import Pattern, synaptic
+from rnnbias.networks.synapses import Pattern, Sparse
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def wiring():
 def test_products_are_those_of_the_matrix(wiring):
     dense, values, pattern = wiring
     rates = torch.randn(4, 5, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(synaptic(values, rates, pattern), rates @ dense.T)
+    torch.testing.assert_close(Sparse(values, pattern).apply(rates), rates @ dense.T)
     torch.testing.assert_close(pattern.written_out(values), dense)
     torch.testing.assert_close(pattern.matrix(values, transposed=True).to_dense(), dense.T)
 
@@ -28,14 +28,14 @@ def test_products_are_those_of_the_matrix(wiring):
 def test_derivatives_of_first_and_second_order(wiring):
     _, values, pattern = wiring
     rates = torch.randn(3, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda v, r: synaptic(v, r, pattern), (values, rates))
-    assert torch.autograd.gradgradcheck(lambda v, r: synaptic(v, r, pattern), (values, rates))
+    assert torch.autograd.gradcheck(lambda v, r: Sparse(v, pattern).apply(r), (values, rates))
+    assert torch.autograd.gradgradcheck(lambda v, r: Sparse(v, pattern).apply(r), (values, rates))
 
 
 def test_products_with_many_vectors_at_once(wiring):
     dense, values, pattern = wiring
     many = torch.randn(6, 2, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    found = torch.vmap(lambda rates: synaptic(values, rates, pattern), in_dims=0)(many)
+    found = torch.vmap(lambda rates: Sparse(values, pattern).apply(rates), in_dims=0)(many)
     torch.testing.assert_close(found, many @ dense.T)
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from rnnbias import FNN, Recipe
-from rnnbias.networks import ACTIVATIONS, WIRINGS
+from rnnbias.networks import ACTIVATIONS, WIRINGS, Dense
 from rnnbias.objectives import FirstLayer
 from rnnbias.objectives.first_layer import BLOCK, cross_entropy_gradients
 
@@ -78,7 +78,7 @@ def test_drives_are_w_x_however_they_are_kept():
         (700, "kept in float16", 1e-2),
         (659, "computed", 1e-5),
     ):
-        drives = FirstLayer(inputs, weight, memory)
+        drives = FirstLayer(inputs, Dense(weight), memory)
         assert words in drives.storage
         found = drives.drive(chosen)
         assert found.dtype == torch.float32
@@ -88,7 +88,7 @@ def test_drives_are_w_x_however_they_are_kept():
 
 
 def test_what_half_precision_cannot_hold_is_computed_anew():
-    drives = FirstLayer(torch.full((3, 2), 1e5), torch.ones(4, 2), memory=30)
+    drives = FirstLayer(torch.full((3, 2), 1e5), Dense(torch.ones(4, 2)), memory=30)
     assert "computed at every batch" in drives.storage and drives.drive(torch.tensor([0])).tolist() == [[2e5] * 4]
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rnnbias.networks import RNN, WIRINGS, Recipe, parameters
+from rnnbias.networks import RNN, STRUCTURES, WIRINGS, Recipe, parameters
 from rnnbias.objectives import ClosedLoop, RememberingShooting, Shooting
 
 NOISE = torch.tensor([0.1, 0.2]).double()
@@ -11,8 +11,8 @@ def normal(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def problem(wiring="independent", increment=True, context=5, gain=0.9, alpha=-0.6, beta=0.4):
-    recipe = Recipe(wiring=wiring, gain=gain, input_scale=0.6, readout_scale=2.0)
+def problem(wiring="independent", increment=True, context=5, gain=0.9, alpha=-0.6, beta=0.4, structure="dense"):
+    recipe = Recipe(wiring=wiring, structure=structure, gain=gain, input_scale=0.6, readout_scale=2.0)
     net = RNN(10, 2, 2, recipe=recipe, alpha=alpha, beta=beta)
     net.bias.data += 0.3 * normal(*net.bias.shape, seed=1)
     loop = ClosedLoop(torch.tensor([0.01, 0.02]).double(), torch.tensor([0.3, 0.2]).double(), increment)
@@ -23,9 +23,10 @@ def problem(wiring="independent", increment=True, context=5, gain=0.9, alpha=-0.
 @pytest.mark.parametrize("wiring", WIRINGS)
 @pytest.mark.parametrize("increment", [True, False])
 @pytest.mark.parametrize("context", [0, 5])
-def test_adjoints_are_what_autograd_finds(wiring, increment, context):
+@pytest.mark.parametrize("structure", ["dense", *STRUCTURES])
+def test_adjoints_are_what_autograd_finds(wiring, increment, context, structure):
     """Through the closed loop and on through the context."""
-    net, shooting = problem(wiring, increment, context)
+    net, shooting = problem(wiring, increment, context, structure=structure)
 
     def runs(bias, starts):
         rate, states = net.resting(4), [starts]

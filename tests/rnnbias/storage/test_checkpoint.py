@@ -37,3 +37,19 @@ def test_what_the_recipe_does_not_draw_is_named():
     network = RNN(6, 2, 1)
     network.readout.mul_(2.0)
     assert list(checkpoint.altered(network)) == ["frozen_readout"]
+
+
+@pytest.mark.parametrize("structure", ["hadamard", "low-rank"])
+def test_other_structured_weights_are_kept_by_their_arrays(structure):
+    network = RNN(6, 2, 1, recipe=Recipe(structure=structure))
+    for name, buffer in network.named_buffers():
+        if name.startswith("recurrent_"):
+            buffer.mul_(2.0)
+    ds = dataset(
+        {**checkpoint.altered(network), "learned_bias": Labelled("row", network.bias.detach().numpy(), "1", "b")},
+        {},
+        title="t",
+        config={},
+    )
+    back = checkpoint.draw(network.to_dict(), ds, network.digests())
+    assert all(torch.equal(a, b) for a, b in zip(back.buffers(), network.buffers(), strict=True))
