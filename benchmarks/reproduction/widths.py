@@ -108,14 +108,14 @@ def claims(data: xr.Dataset) -> list[Claim]:
 def report(data: xr.Dataset) -> list[str]:
     """Accuracy by count."""
     rows = [
-        [str(name), "", *(over_seeds(100 * data.accuracy.sel(learner=name, numbers=n), "{:.1f}") for n in data.numbers)]
+        [str(name), *(over_seeds(100 * data.accuracy.sel(learner=name, numbers=n), "{:.1f}") for n in data.numbers)]
         for name in data.learner.values
     ]
     return [
         "Accuracy on test images in %, by the count of learned numbers; median over seeds, and the range. A full "
         f"network has {_EACH} numbers a unit, so that the fewest are those of one unit, which without output biases "
         "can name two classes at most: one wherever it answers, and one where it is silent.",
-        "", *aligned(["learner", "", *(f"{n:,}" for n in data.numbers.values)], rows), "",
+        "", *aligned(["learner", *(f"{n:,}" for n in data.numbers.values)], rows, words=1), "",
         *(f"- `{name}`: {LEARNERS[_LEARNERS[str(name)]].about}." for name in data.learner.values), "",
     ]  # fmt: skip
 
