@@ -58,7 +58,7 @@ _ITERATIONS, _PATIENCE = 200, 10  # of second-order learning of biases
 _BETTER, _BETTER_LAST = 0.99, 0.999  # factors by which `_PATIENCE` iterations in closed loop must lower the loss
 _TRIED = 25  # forecasts by which skill is told
 _FILTER = 40  # samples from which the start of a forecast is estimated
-_ENTRIES = 2.5e7  # of the Jacobian of a lattice, which sites and times are thinned to keep to
+_ENTRIES = 8e6  # of the Jacobian of a lattice, which sites and times are thinned to keep to
 _PROBES, _HIDDEN = 200, 0.7  # units of the networks that tell whether states are hidden, and the ratio that does
 
 

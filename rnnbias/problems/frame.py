@@ -54,18 +54,18 @@ class Frame(NamedTuple):
     ) -> Frame:
         """Measure the frame of training data (trial, time, state); refuse a constant state or step."""
         checks.choice("output", output, OUTPUTS)
-        sites = values.shape[-1]
-        if lattice is not None:
-            values, names = values[..., None], ["the field"]
-        states = Standardiser.of(values, "the value of a state", names)
-        Standardiser.of(values[:, horizon:] - values[:, :-horizon], "the change of a state over the horizon", names)
+
+        def measured(values: np.ndarray, name: str) -> Standardiser:
+            return Standardiser.of(values, name, names) if lattice is None else Standardiser.shared(values, name)
+
+        states = measured(values, "the value of a state")
+        change = "the change of a state over the horizon"
+        measured(values[:, horizon:] - values[:, :-horizon], change)
         if output == "state":
             steps = Standardiser(np.zeros_like(states.mean), np.ones_like(states.scale))
         else:
             standard = (values - states.mean) / states.scale
-            steps = Standardiser.of(standard[:, horizon:] - standard[:, :-horizon])
-        if lattice is not None:
-            states, steps = (Standardiser(*(np.repeat(part, sites) for part in each)) for each in (states, steps))
+            steps = measured(standard[:, horizon:] - standard[:, :-horizon], change)
         return cls(states, steps, output, horizon, delays, lattice)
 
     @property
