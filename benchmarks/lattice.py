@@ -29,7 +29,7 @@ import seeds
 import systems
 from arguments import Parser, complete, machine, save, scores
 from noise import exponent, noisy
-from rnnbias import LevenbergMarquardt, Recipe, SystemFit, fit_system, plot
+from rnnbias import LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
 from systems import System, checks
@@ -39,8 +39,7 @@ from tables import aligned, number
 _CONTEXT = 100
 _MARK = 0.4  # threshold of the valid time
 _FEW = 10  # windows of the columns of robustness
-_STEPS = {"lorenz96": 0.02, "kuramoto_sivashinsky": 0.25}
-_RECIPE = Recipe.shaping(input_scale=0.1, readout_scale=100.0)
+_RINGS = {"lorenz96": (40, 0.02), "kuramoto_sivashinsky": (32, 0.25)}  # sites, and the time between samples
 _SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
     "noisy_start": ("Lyapunov times", "median valid time from a noisy state"),
@@ -65,7 +64,7 @@ class Size(NamedTuple):
 
     units: int
     windows: int = 50
-    sites: int | None = None  # None: as many as the system has
+    sites: int | None = None  # None: those of `_RINGS`
     iterations: int = 200
     settings: int = 24  # of each peer, at most, that are tried
     samples: int = 5000
@@ -84,7 +83,7 @@ def closed(data: xr.DataArray, system: System, size: Size, seed: int) -> SystemF
 
 def _biases(data: xr.DataArray, system: System, size: Size, seed: int, lengths: tuple[int, ...]) -> SystemFit:
     return fit_system(
-        data, lattice=system.lattice, hidden=False, units=size.units, seed=seed, recipe=_RECIPE, closed_loop=lengths,
+        data, lattice=system.lattice, hidden=False, units=size.units, seed=seed, closed_loop=lengths,
         solver=LevenbergMarquardt(size.iterations), holdout=0.05, progress=False,
     )  # fmt: skip
 
@@ -107,10 +106,8 @@ LEARNERS: Mapping[str, Callable[[xr.DataArray, System, Size, int], Forecaster]] 
 @cache
 def trials(name: str, size: Size) -> tuple[System, xr.DataArray, xr.DataArray]:
     """A system, its true training trial, and the test trials: context and what follows."""
-    system = systems.get(name) if size.sites is None else systems.get(name, size=size.sites)
-    if system.lattice is None:
-        raise ValueError(f"--systems must be lattices, got {name!r}")
-    dt = _STEPS.get(name, system.dt)
+    sites, dt = _RINGS[checks.choice("--systems", name, _RINGS)]
+    system = systems.get(name, size=size.sites or sites)
     ahead = (_CONTEXT + 1) * dt + size.reach / exponent(name)
     train = system.simulate(duration=(size.samples + 1) * dt, dt=dt, seed=seeds.TRAIN).trajectory
     test = system.simulate(trials=size.windows, duration=ahead, dt=dt, seed=seeds.TEST).trajectory
@@ -187,7 +184,7 @@ def _lattices(data: xr.Dataset, size: Size) -> Iterator[str]:
     """What each system is."""
     for name in data.system.values:
         system = trials(name, size)[0]
-        yield f"- {name}: {system.size} sites, {system.lattice}, a sample every {_STEPS.get(name, system.dt):g}."
+        yield f"- {name}: {system.size} sites, {system.lattice}, a sample every {_RINGS[name][1]:g}."
 
 
 def _tuned(data: xr.Dataset) -> Iterator[str]:
@@ -201,7 +198,7 @@ def _tuned(data: xr.Dataset) -> Iterator[str]:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     parser = Parser("lattice", __doc__, resume=True)
-    parser.add_argument("--systems", nargs="+", default=list(_STEPS), metavar="NAME", help=", ".join(_STEPS))
+    parser.add_argument("--systems", nargs="+", default=list(_RINGS), metavar="NAME", help=", ".join(_RINGS))
     parser.add_argument("--noises", type=float, nargs="+", default=[0.0, 0.01], metavar="SD")
     parser.add_argument("--learners", nargs="+", default=list(LEARNERS), metavar="NAME", help=", ".join(LEARNERS))
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="%(default)s")

@@ -20,7 +20,7 @@ __all__ = ["TUNED", "chosen", "echo_state", "polynomial", "settings"]
 TUNED = ("1", "settings that tuning chose")
 
 _HOLDOUT = 0.5  # of the training data: on less, the best peers could not be told apart
-_PRODUCTS = 500  # coefficients of a polynomial for each state, at most
+_PRODUCTS = 600  # coefficients of a polynomial for each state, at most
 
 
 def polynomial(data: xr.Dataset | xr.DataArray, settings: int, lattice: Lattice | None = None) -> Polynomial:

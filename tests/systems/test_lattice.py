@@ -62,7 +62,7 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_systems_say_whether_they_are_lattices():
     assert systems.get("lorenz63").lattice is None and systems.get("lorenz96", size=6).lattice is None
     ring = systems.get("lorenz96", forcing=10.0)
-    assert ring.lattice == Lattice(4, 2)
+    assert ring.lattice == Lattice(4, 2) and systems.get("kuramoto_sivashinsky", size=32).lattice == Lattice(6, 6)
     with pytest.raises(ValueError, match="lattice must see at most all 2 sites, got 3"):
         System(name="two", states=("a", "b"), field=lambda t, x, p: -x, lattice=Lattice(1, 1))
 
