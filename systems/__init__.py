@@ -29,8 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from systems import checks, connectomes, flows, functions, images, plants, tasks
-from systems.flows import System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
-from systems.lattice import Lattice
+from systems.flows import Lattice, System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
 
 __all__ = [
     "Lattice", "System", "available", "box", "connectomes", "flows", "functions", "get", "images", "plants", "tasks",

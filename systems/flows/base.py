@@ -18,7 +18,7 @@ from torch import Tensor
 
 from systems import checks, labels
 from systems.integrate import dop853, rk4, scipy_method
-from systems.lattice import Lattice
+from systems.flows.lattice import Lattice
 
 __all__ = ["Parameters", "System", "box"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from systems import checks
 from systems.flows.base import System, box
-from systems.lattice import Lattice
+from systems.flows.lattice import Lattice
 
 __all__ = ["aizawa", "chen", "duffing", "halvorsen", "lorenz63", "lorenz96", "rossler", "thomas"]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from systems import checks
 from systems.flows.base import Parameters, System
 from systems.integrate import intervals
-from systems.lattice import Lattice
+from systems.flows.lattice import Lattice
 
 __all__ = ["RingSystem", "kuramoto_sivashinsky"]
 

@@ -6,7 +6,7 @@ from rnnbias.networks import RNN, WIRINGS, Recipe, parameters
 from rnnbias.objectives import ClosedLoop, Shooting
 from rnnbias.solvers import LevenbergMarquardt, Monitor
 from systems import Lattice
-from systems.lattice import BOUNDARIES
+from systems.flows.lattice import BOUNDARIES
 
 LOOP = ClosedLoop(torch.tensor([0.01, -0.02]).double(), torch.tensor([0.2, 0.1]).double(), True)
 NOISE = torch.tensor([0.1, 0.2]).double()

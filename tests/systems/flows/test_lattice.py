@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import systems
 from systems import Lattice, System
-from systems.lattice import BOUNDARIES
+from systems.flows.lattice import BOUNDARIES
 
 PADS = {"periodic": "wrap", "edge": "edge", "zero": "constant"}
 
