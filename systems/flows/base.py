@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from systems import checks, labels
-from systems.integrate import dop853, rk4, scipy_method
 from systems.flows.lattice import Lattice
+from systems.integrate import dop853, rk4, scipy_method
 
 __all__ = ["Parameters", "System", "box"]
 

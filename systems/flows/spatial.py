@@ -12,8 +12,8 @@ from torch import Tensor
 
 from systems import checks
 from systems.flows.base import Parameters, System
-from systems.integrate import intervals
 from systems.flows.lattice import Lattice
+from systems.integrate import intervals
 
 __all__ = ["RingSystem", "kuramoto_sivashinsky"]
 
