@@ -175,8 +175,8 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         "behind the last samples.", "",
         *_lattices(data, size), "", *aligned([*header, "seconds"], table), "", *_tuned(data),
         columns.note(f"the valid time of {min(_FEW, size.windows)} windows"), "",
-        "The polynomial and the echo-state network were tuned by free runs through the second half of the training "
-        "trial; no choice was made on trials that are tested here.", "",
+        "The peers were tuned by free runs through the second half of the training trial; no choice was made on trials "
+        "that are tested here.", "",
     ])  # fmt: skip
 
 
