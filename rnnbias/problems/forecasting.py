@@ -228,7 +228,9 @@ class Forecasting(Problem):
     40 2.7). Biases learn from samples and runs drawn evenly by the seed, as many as keep a Jacobian below 8e6 entries;
     noise and starts are told by all runs. The neighbourhood matters most: one that lacks a site on which the change
     over a sample depends leaves an error that no number of biases removes (Lorenz-96 at a step of 0.02 with two
-    neighbours on either side: 2.2 at most, whatever learns, a polynomial of degree 4 included).
+    neighbours on either side: 2.2 at most, whatever learns, a polynomial of degree 4 included). Single steps of the
+    Kuramoto-Sivashinsky equation (32 sites, 200 biases) leave waves that the data lack free to grow: 1.2 Lyapunov times
+    after 40 iterations on one trial, 0.2 and an escape after many more on another.
 
     What else was tried on Lorenz-63, 603 biases: Gaussian rows instead of rows of equal length, 0.3 Lyapunov times
     shorter at 5 % noise and 3 to 5 shorter without noise; noise on the inputs of single steps (at 5 % noise 1.0, in
