@@ -12,6 +12,7 @@ import xarray as xr
 from rnnbias import Recipe, Ridge, SystemFit, fit_system
 from rnnbias.datasets.recordings import read
 from rnnbias.evaluation import Forecaster, Polynomial, tuned
+from systems import Lattice
 
 __all__ = ["TUNED", "chosen", "echo_state", "polynomial", "settings"]
 
@@ -19,15 +20,18 @@ __all__ = ["TUNED", "chosen", "echo_state", "polynomial", "settings"]
 TUNED = ("1", "settings that tuning chose")
 
 _HOLDOUT = 0.5  # of the training data: on less, the best peers could not be told apart
-_PRODUCTS = 500  # coefficients of a polynomial for each state, at most
+_PRODUCTS = 600  # coefficients of a polynomial for each state, at most
 
 
-def polynomial(data: xr.Dataset | xr.DataArray, settings: int) -> Polynomial:
-    """Polynomial regression: total degree, delays and ridge tuned by so many settings, drawn from a grid."""
+def polynomial(data: xr.Dataset | xr.DataArray, settings: int, lattice: Lattice | None = None) -> Polynomial:
+    """Polynomial regression: total degree, delays and ridge tuned by so many settings, drawn from a grid.
+
+    On a lattice it is one for all sites.
+    """
     trials, samples, states = read(data).values.shape
-    most = min(_PRODUCTS, trials * samples // 4)
+    most, states = min(_PRODUCTS, trials * samples // 4), states if lattice is None else lattice.width
     grid = [
-        {"degree": degree, "delays": delays, "ridge": ridge}
+        {"degree": degree, "delays": delays, "ridge": ridge, "lattice": lattice}
         for degree in range(1, 10)
         for delays in (1, 2, 4, 7, 10)
         for ridge in (0.0, 1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 1.0, 100.0)
@@ -36,7 +40,9 @@ def polynomial(data: xr.Dataset | xr.DataArray, settings: int) -> Polynomial:
     return tuned({str(each): Polynomial(**each).fit for each in _drawn(grid, settings)}, data, holdout=_HOLDOUT)[0]
 
 
-def echo_state(data: xr.Dataset | xr.DataArray, learned: int, seed: int, settings: int) -> SystemFit:
+def echo_state(
+    data: xr.Dataset | xr.DataArray, learned: int, seed: int, settings: int, lattice: Lattice | None = None
+) -> SystemFit:
     """An echo-state network that learns so many numbers: radius, scales, leak and ridge tuned, as in `polynomial`."""
 
     def maker(gain: float, input_scale: float, bias_scale: float, leak: float, ridge: float) -> Callable:
@@ -45,8 +51,9 @@ def echo_state(data: xr.Dataset | xr.DataArray, learned: int, seed: int, setting
             readout_scale=1.0,
         )  # fmt: skip
         return lambda values: fit_system(
-            values, units=max(1, learned // values.sizes["state"]), learn="readout", solver=Ridge(ridge), recipe=recipe,
-            alpha=leak - 1, beta=leak, output="state", seed=seed, holdout=0.02, progress=False,
+            values, units=max(1, learned // (1 if lattice else values.sizes["state"])), learn="readout",
+            solver=Ridge(ridge), recipe=recipe, alpha=leak - 1, beta=leak, lattice=lattice, output="state", seed=seed,
+            holdout=0.02, progress=False,
         )  # fmt: skip
 
     scales = (0.05, 0.4, 0.9), (0.02, 0.05, 0.15, 0.5), (0.3, 0.6), (0.1, 0.2, 0.4, 1.0)

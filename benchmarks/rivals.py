@@ -64,8 +64,8 @@ class Forced(Shooting):
         for t in range(self.length):
             mixed = torch.lerp(now, self.observed[:, t], self.mix)
             if sensitive:
-                now, slope, local = self._step(network, [mixed], read)
-                by_bias = (1 - self.mix) * (local @ by_bias) + slope[:, None] * read
+                now, by_drive, local = self._step(network, [mixed], read)
+                by_bias = (1 - self.mix) * (local @ by_bias) + by_drive
             else:
                 rate = network.beta * network.activate(network.external(mixed))[1]
                 now = self.loop.advance(mixed, network.read(rate))
@@ -193,11 +193,11 @@ def _forced(mix: float) -> Callable[..., Iterator[Objective]]:
 
 def _weak(problem: Rival, network: RNN, fitting: Tensor, noise: Tensor) -> Iterator[Objective]:
     scale = noise.new_tensor(problem.frame.steps.scale)
-    yield Weak(problem._cut(fitting), float((noise / scale).mean()), problem.prior)
+    yield Weak(problem._cut(network, fitting), float((noise / scale).mean()), problem.prior)
 
 
 def _penalised(problem: Rival, network: RNN, fitting: Tensor, noise: Tensor) -> Iterator[Objective]:
-    yield Penalised(problem._cut(fitting), problem.frame.loop(network.start), float(noise.mean()))
+    yield Penalised(problem._cut(network, fitting), problem.frame.loop(network.start), float(noise.mean()))
 
 
 def _learner(then: Callable[..., Iterator[Objective]]) -> Callable[..., SystemFit]:

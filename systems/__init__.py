@@ -2,6 +2,7 @@
 
     get, available      a dynamical system by name; one line about everything that there is
     System, box         make your own; a rule for its starts
+    Lattice             which neighbours matter, where one law holds at every site
 
 flows       Dynamical systems as data: vector field, parameters, units, time scales, reference. Chaos, oscillators, the
             double pendulum, delays, fields on a ring, closed curves, and the flows of the dysts package
@@ -28,9 +29,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from systems import checks, connectomes, flows, functions, images, plants, tasks
-from systems.flows import System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
+from systems.flows import Lattice, System, box, catalogue, chaos, curves, delay, oscillators, pendulum, spatial
 
-__all__ = ["System", "available", "box", "connectomes", "flows", "functions", "get", "images", "plants", "tasks"]
+__all__ = [
+    "Lattice", "System", "available", "box", "connectomes", "flows", "functions", "get", "images", "plants", "tasks",
+]  # fmt: skip
 
 _BUILT_IN: dict[str, Callable[..., System]] = {
     make.__name__: make

@@ -39,6 +39,12 @@ class Standardiser(NamedTuple):
             raise ValueError(f"{name} must vary, but {what} is constant: leave it out")
         return cls(mean, scale)
 
+    @classmethod
+    def shared(cls, values: np.ndarray, name: str = "values") -> Self:
+        """Measure all columns of `values` together: one mean and one scale for every column."""
+        together, columns = cls.of(values.reshape(-1, 1), name), values.shape[-1]
+        return cls(np.repeat(together.mean, columns), np.repeat(together.scale, columns))
+
     def transform(self, values: np.ndarray, like: Tensor) -> Tensor:
         """From the data's units to the network's, as a tensor with the type and device of `like`."""
         return torch.as_tensor((values - self.mean) / self.scale, dtype=like.dtype, device=like.device)

@@ -24,17 +24,19 @@ from torch import Tensor
 from rnnbias.datasets.recordings import Recording, read
 from rnnbias.datasets.standardiser import Standardiser
 from rnnbias.evaluation.forecasters import Data, label, read_like
-from systems import checks
+from systems import Lattice, checks
 
 __all__ = ["NVAR", "Baseline", "LinearAutoregression", "Persistence", "Polynomial", "least_squares"]
 
 _LIKE = torch.empty(0, dtype=torch.float64)
+_TALL = 100  # samples a feature from which factors are of the triangle
 
 
 class Baseline(ABC):
     """A map on the last k = `delays` states: s_t = (x_{t-k+1}, ..., x_t) -> (x_{t-k+2}, ..., x_t, f(s_t))."""
 
     delays: int
+    lattice: Lattice | None = None
     recording: Recording
     standardiser: Standardiser
 
@@ -59,7 +61,11 @@ class Baseline(ABC):
         """
         found = read(data, dt, shortest=self.delays + 1)
         self.recording = found._replace(values=found.values[:0])
-        self.standardiser = Standardiser.of(found.values, "the recording", found.states)
+        if self.lattice is None:
+            self.standardiser = Standardiser.of(found.values, "the recording", found.states)
+        else:
+            self.lattice.check(len(found.states))
+            self.standardiser = Standardiser.shared(found.values, "the recording")
         standard = self.standardiser.transform(found.values, _LIKE)
         self._learn(_embed(standard[:, :-1], self.delays).flatten(0, 1), standard[:, self.delays :].flatten(0, 1))
         return self
@@ -221,6 +227,8 @@ class Polynomial(Baseline):
     with |A F - (x_{t+1} - x_t)|^2 + ridge |A|^2 least. It forecasts noise-free Lorenz data longer than networks do:
     Schoetz and Boers 2025, arXiv:2507.09652.
 
+    On a lattice there is one polynomial for all sites, in the neighbours of each, all standardised alike.
+
     Parameters
     ----------
     degree : int
@@ -229,6 +237,8 @@ class Polynomial(Baseline):
         k, 1 or more.
     ridge : float
         0 or more.
+    lattice : Lattice, optional
+        Whose sites the states are.
 
     >>> x = [0.3]
     >>> for _ in range(50):
@@ -241,6 +251,7 @@ class Polynomial(Baseline):
     degree: int = 3
     delays: int = 1
     ridge: float = 0.0
+    lattice: Lattice | None = None
     weights: Tensor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -255,11 +266,19 @@ class Polynomial(Baseline):
 
     def predict(self, state: Tensor) -> Tensor:
         """The present state and A times the features."""
-        return state[:, -len(self.recording.states) :] + self._features(state) @ self.weights
+        now = state[:, -len(self.recording.states) :]
+        return now + (self._features(self._seen(state)) @ self.weights).view_as(now)
 
     def _learn(self, state: Tensor, then: Tensor) -> None:
         now = state[:, -then.shape[1] :]
-        self.weights = least_squares(self._features(state), then - now, self.ridge)
+        step = then - now if self.lattice is None else (then - now).view(-1, 1)
+        self.weights = least_squares(self._features(self._seen(state)), step, self.ridge)
+
+    def _seen(self, state: Tensor) -> Tensor:
+        """What the products are of, (batch, input), or on a lattice (batch x site, input)."""
+        if self.lattice is None:
+            return state
+        return torch.cat([self.lattice.gather(each) for each in state.chunk(self.delays, 1)], -1).flatten(0, 1)
 
     def _features(self, state: Tensor) -> Tensor:
         """All products of up to `degree` entries, each once: those of one degree from those of the degree below."""
@@ -282,6 +301,9 @@ def least_squares(features: Tensor, targets: Tensor, ridge: float = 0.0) -> Tens
     samples, count = features.shape
     if samples < count:
         raise ValueError(f"values must have at least {count} samples for as many features, got {samples}")
+    if samples > _TALL * count:  # the triangle says the same
+        whole, features = torch.linalg.qr(features)
+        targets = whole.T @ targets
     left, singular, right = torch.linalg.svd(features, full_matrices=False)
     seen = singular > singular[0] * samples * torch.finfo(singular.dtype).eps
     shrunk = torch.where(seen, singular / (singular**2 + ridge), 0.0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rnnbias.networks import RNN
 from rnnbias.objectives.base import Linearisation, Objective
+from systems import Lattice
 
 __all__ = ["ClosedLoop", "Shooting"]
 
@@ -22,13 +23,15 @@ FAR = 1e3  # standard deviations at which a run that escapes is held
 class ClosedLoop(NamedTuple):
     """How outputs become the next input: x_{t+1} = [x_t] + mean + scale y_{t+1}, [x_t] for increments only.
 
-    The network sees x_t and what was `lags` before it, the first of which is 0.
+    The network sees x_t and what was `lags` before it, the first of which is 0. On a `lattice` it sees the neighbours
+    of one site, whose y it gives: it runs once for every site.
     """
 
     mean: Tensor
     scale: Tensor
     increment: bool
     lags: tuple[int, ...] = (0,)
+    lattice: Lattice | None = None
 
     @property
     def window(self) -> int:
@@ -36,12 +39,24 @@ class ClosedLoop(NamedTuple):
         return self.lags[-1] + 1
 
     def seen(self, path: Sequence[Tensor], dim: int = -1) -> Tensor:
-        """What the network sees at the end of a path, or its derivatives, side by side along `dim`, that of states."""
+        """What is seen at the end of a path, or its derivatives, side by side along `dim`, that of states."""
         return path[-1] if len(self.lags) == 1 else torch.cat([path[-1 - lag] for lag in self.lags], dim)
 
+    def given(self, path: Sequence[Tensor]) -> Tensor:
+        """What the network is given at the end of a path (run, state): (run, input), or (run x site, input)."""
+        if self.lattice is None:
+            return self.seen(path)
+        return torch.cat([self.lattice.gather(path[-1 - lag]) for lag in self.lags], -1).flatten(0, 1)
+
+    def spread(self, local: Tensor) -> Tensor:
+        """d(output)/d(given) as d(output)/d(seen): (run, state, input) -> (run, state, seen)."""
+        if self.lattice is None:
+            return local
+        return torch.cat([self.lattice.spread(part) for part in local.chunk(len(self.lags), -1)], -1)
+
     def advance(self, now: Tensor, output: Tensor) -> Tensor:
-        """x_{t+1} (..., state) from x_t and y_{t+1}."""
-        step = self.mean + self.scale * output
+        """x_{t+1} (run, state) from x_t and y_{t+1}, (run, state) or (run x site, 1)."""
+        step = self.mean + self.scale * output.view_as(now)
         return now + step if self.increment else step
 
 
@@ -58,8 +73,8 @@ class Shooting(Objective[RNN]):
     Between two linearisations the starts move along that response; `settle` brings them to their best.
 
     For networks without memory (recurrent weights and leak of zero), whose state is x; `RememberingShooting` is for
-    others. Derivatives by the biases are carried along, at the cost of (states + 4) x runs x K x states x biases
-    operations.
+    others. On a lattice a run goes through all its sites together. Derivatives by the biases are carried along, at the
+    cost of (states + 4) x runs x K x states x biases operations.
 
     Parameters
     ----------
@@ -171,7 +186,7 @@ class Shooting(Objective[RNN]):
         """Free runs (run, window + K, state) from these starts."""
         states = self._window(starts)
         for _ in range(self.length):
-            _, rate = _respond(network, self.loop.seen(states))
+            _, rate = _respond(network, self.loop.given(states))
             states.append(self.loop.advance(states[-1], network.read(rate)).clamp(-FAR, FAR))
         return torch.stack(states, 1)
 
@@ -192,9 +207,9 @@ class Shooting(Objective[RNN]):
         by_bias = [path[0].new_zeros(*path[0].shape, network.bias.numel())] * loop.window
         read = loop.scale[:, None] * wiring.oppose(network.readout)  # (state, unit)
         for _ in range(self.length):
-            then, slope, local = self._step(network, path, read)
+            then, by_drive, local = self._step(network, path, read)
             by_start.append(local @ loop.seen(by_start, 1))
-            by_bias.append(local @ loop.seen(by_bias, 1) + wiring.to_biases(slope[:, None] * read))
+            by_bias.append(local @ loop.seen(by_bias, 1) + wiring.to_biases(by_drive))
             path.append(then)
         return torch.stack(path, 1), torch.stack(by_bias, 1), torch.stack(by_start, 1)
 
@@ -215,19 +230,18 @@ class Shooting(Objective[RNN]):
         return self._window(self.starts), list(unit.chunk(self.loop.window, 1))
 
     def _step(self, network: RNN, path: Sequence[Tensor], read: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The next states, the slopes of the units (run, unit), and d(next)/d(seen) (run, state, seen)."""
+        """The next states, d(next)/d(drive) (run, state, unit), and d(next)/d(seen) (run, state, seen)."""
         now = path[-1]
-        drive, rate = _respond(network, self.loop.seen(path))
-        slope = network.slope(drive)
+        drive, rate = _respond(network, self.loop.given(path))
         then = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
-        folded = network.wiring.gather(slope[:, None] * read)  # (run, state, row)
-        local = network.entry.apply_transposed(folded)
+        by_drive = network.slope(drive).view(len(now), -1, network.units) * read
+        local = self.loop.spread(network.entry.apply_transposed(network.wiring.gather(by_drive)))
         if self.loop.increment:
             local = local + torch.eye(*local.shape[1:], dtype=now.dtype, device=now.device)
-        return then, slope, local
+        return then, by_drive, local
 
 
 def _respond(network: RNN, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Pre-activations and rates (run, unit) of a network without memory."""
+    """Pre-activations and rates of a network without memory."""
     drive, fired = network.activate(network.external(seen))
     return drive, network.beta * fired

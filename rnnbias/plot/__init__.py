@@ -2,7 +2,7 @@
 
 approximation   `error_against_count`, `width_against_error`
 forecasting     `traces`, `attractors`, `valid_time`, `skill_against_noise`,
-                `skill_by_system`
+                `skill_by_system`, `space_time`
 reaching        `hand_paths`, `speed_profiles`, `adaptation`
 dynamics        `eigenvalue_cloud`, `exponents`, `convergence`, `fixed_points`, `return_map`, `power_spectrum`, and
                 `time_in` for times in Lyapunov times or periods
@@ -29,7 +29,14 @@ from rnnbias.plot.dynamics import (
     return_map,
     time_in,
 )
-from rnnbias.plot.forecasting import attractors, skill_against_noise, skill_by_system, traces, valid_time
+from rnnbias.plot.forecasting import (
+    attractors,
+    skill_against_noise,
+    skill_by_system,
+    space_time,
+    traces,
+    valid_time,
+)
 from rnnbias.plot.learning import bias_histogram, interpolation, learning_curve
 from rnnbias.plot.organisation import bias_correlations, task_clusters, unit_agreement
 from rnnbias.plot.oscillation import free_runs, gain_sweep
@@ -60,6 +67,7 @@ __all__ = [
     "return_map",
     "skill_against_noise",
     "skill_by_system",
+    "space_time",
     "speed_profiles",
     "stiff_and_sloppy",
     "task_clusters",

@@ -1,5 +1,6 @@
 """Figures of forecasts.
 
+space_time      truth, forecast and error of a field, over time and sites
 traces          forecasts against the truth, state by state, with the valid time marked
 attractors      free runs side by side
 valid_time      valid time against the count of learned numbers
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from rnnbias.plot import style
 
-__all__ = ["attractors", "skill_against_noise", "skill_by_system", "traces", "valid_time"]
+__all__ = ["attractors", "skill_against_noise", "skill_by_system", "space_time", "traces", "valid_time"]
 
 
 def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
@@ -102,6 +103,45 @@ def attractors(data: xr.DataArray, axes: Sequence[Axes] | NDArray | None = None,
     for ax in axes[count:]:
         ax.set_visible(False)
     return axes[:count]
+
+
+def space_time(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
+    """Draw a field and its forecast over time and sites, and their difference below; a line marks the valid time.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        `truth` and `forecast` (time, state), in the same units, and, where it is known, `valid_time` (), in the units
+        of the time coordinate.
+    axes : sequence of Axes, optional
+        Three: of the truth, the forecast and the error.
+
+    Returns
+    -------
+    The axes, (3,).
+    """
+    style.need(data, "truth", "forecast")
+    axes = style.grid(axes, 3, 1, (2.6 * style.PANEL, 0.55 * style.PANEL), sharex=True, sharey=True).ravel()
+    truth, forecast = (data[name].transpose("state", "time") for name in ("truth", "forecast"))
+    low, high = np.quantile(truth, [0.005, 0.995])
+    extent = (float(data.time[0]), float(data.time[-1]), -0.5, data.sizes["state"] - 0.5)
+    error, reach = forecast - truth, high - low
+    for ax, field, name, map_, limits in zip(
+        axes, (truth, forecast, error), ("truth", "forecast", "forecast - truth"), ("viridis", "viridis", "RdBu_r"),
+        ((low, high), (low, high), (-reach, reach)), strict=True,
+    ):  # fmt: skip
+        drawn = ax.imshow(
+            field, aspect="auto", origin="lower", extent=extent, cmap=map_, vmin=limits[0], vmax=limits[1],
+            interpolation="nearest",
+        )  # fmt: skip
+        ax.set(ylabel="site")
+        ax.set_title(name, fontsize=10, loc="left")
+        if "valid_time" in data:
+            ax.axvline(float(data.valid_time), color=style.BLACK, lw=1.2, ls="--")
+        if ax.figure is not None:
+            ax.figure.colorbar(drawn, ax=ax, pad=0.01)
+    axes[-1].set_xlabel(f"time ({data.time.attrs.get('units', '1')})")
+    return axes
 
 
 def skill_against_noise(data: xr.DataArray, axes: Axes | None = None) -> Axes:

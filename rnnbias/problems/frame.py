@@ -13,9 +13,9 @@ from torch import Tensor
 from rnnbias.datasets import Standardiser
 from rnnbias.networks import RNN
 from rnnbias.objectives import ClosedLoop, RememberingShooting, Sequences, Shooting
-from systems import checks
+from systems import Lattice, checks
 
-__all__ = ["OUTPUTS", "Frame", "closed_loop", "denoised", "open_loop", "segments", "shooting", "starts"]
+__all__ = ["OUTPUTS", "Frame", "closed_loop", "denoised", "open_loop", "segments", "shooting", "single_steps", "starts"]
 
 _LOST = 4.0  # times the usual squared error of a run
 #: What the output stands for: the normalised increment over the horizon, or the standardised state itself.
@@ -30,7 +30,9 @@ class Frame(NamedTuple):
 
         x_{t+horizon} = [x_t] + steps.mean + steps.scale y
 
-    `delays` are how many samples the network sees of the past, x_t among them, and how far each is from the next.
+    `delays` are how many samples the network sees of the past, x_t among them, and how far each is from the next. On a
+    `lattice` the states are sites, mean and scale are those of all together, and one network predicts each site from
+    its neighbours: to the network every site is a trial of its own.
     """
 
     states: Standardiser
@@ -38,6 +40,7 @@ class Frame(NamedTuple):
     output: str
     horizon: int
     delays: tuple[int, int] = (1, 1)
+    lattice: Lattice | None = None
 
     @classmethod
     def of(
@@ -47,17 +50,23 @@ class Frame(NamedTuple):
         horizon: int,
         names: Sequence[str] | None = None,
         delays: tuple[int, int] = (1, 1),
+        lattice: Lattice | None = None,
     ) -> Frame:
         """Measure the frame of training data (trial, time, state); refuse a constant state or step."""
         checks.choice("output", output, OUTPUTS)
-        states = Standardiser.of(values, "the value of a state", names)
-        Standardiser.of(values[:, horizon:] - values[:, :-horizon], "the change of a state over the horizon", names)
+
+        def measured(values: np.ndarray, name: str) -> Standardiser:
+            return Standardiser.of(values, name, names) if lattice is None else Standardiser.shared(values, name)
+
+        states = measured(values, "the value of a state")
+        change = "the change of a state over the horizon"
+        measured(values[:, horizon:] - values[:, :-horizon], change)
         if output == "state":
             steps = Standardiser(np.zeros_like(states.mean), np.ones_like(states.scale))
         else:
             standard = (values - states.mean) / states.scale
-            steps = Standardiser.of(standard[:, horizon:] - standard[:, :-horizon])
-        return cls(states, steps, output, horizon, delays)
+            steps = measured(standard[:, horizon:] - standard[:, :-horizon], change)
+        return cls(states, steps, output, horizon, delays, lattice)
 
     @property
     def reach(self) -> int:
@@ -66,10 +75,24 @@ class Frame(NamedTuple):
         return (count - 1) * spacing
 
     def inputs(self, standard: Tensor) -> Tensor:
-        """What the network sees of trials (trial, time, state) at each time; before the first sample, that sample."""
+        """What the network sees of trials (trial, time, state) at each time; before the first sample, that sample.
+
+        (trial, time, input), or, on a lattice, (trial x site, time, input).
+        """
         padded = torch.cat([standard[:, :1].expand(-1, self.reach, -1), standard], 1)
         lags = range(0, self.reach + 1, self.delays[1])
-        return torch.cat([padded[:, self.reach - lag : padded.shape[1] - lag] for lag in lags], -1)
+        seen = [padded[:, self.reach - lag : padded.shape[1] - lag] for lag in lags]
+        if self.lattice is None:
+            return torch.cat(seen, -1)
+        return torch.cat([self.lattice.gather(each) for each in seen], -1).transpose(1, 2).flatten(0, 1)
+
+    def folded(self, values: Tensor) -> Tensor:
+        """Trials (trial, time, state) as the network has them, on a lattice (trial x site, time, 1)."""
+        return values if self.lattice is None else values.transpose(1, 2).flatten(0, 1)[..., None]
+
+    def unfolded(self, outputs: Tensor, trials: int) -> Tensor:
+        """What the network gives as trials (trial, time, state): the inverse of `folded`."""
+        return outputs if self.lattice is None else outputs[..., 0].unflatten(0, (trials, -1)).transpose(1, 2)
 
     def predict(self, now: Tensor, output: Tensor) -> Tensor:
         """The standardised state `horizon` samples after `now`."""
@@ -84,7 +107,8 @@ class Frame(NamedTuple):
     def loop(self, like: Tensor) -> ClosedLoop:
         """How outputs become inputs, with the type and device of `like`; for horizon 1."""
         mean, scale = (like.new_tensor(x) for x in self.steps)
-        return ClosedLoop(mean, scale, self.output == "increment", tuple(range(0, self.reach + 1, self.delays[1])))
+        lags = tuple(range(0, self.reach + 1, self.delays[1]))
+        return ClosedLoop(mean, scale, self.output == "increment", lags, self.lattice)
 
 
 def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Sequences:
@@ -103,7 +127,14 @@ def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Se
         torch.cat([standard[:, f + ahead : f + ahead + length] for f in firsts])
         for ahead in (washout, washout + frame.horizon)
     )
-    return Sequences(inputs, frame.target(now, later), washout)
+    return Sequences(inputs, frame.folded(frame.target(now, later)), washout)
+
+
+def single_steps(standard: Tensor, frame: Frame) -> Sequences:
+    """Every sample, and every site of it, as a trial of one step, for networks without memory."""
+    whole = segments(standard, frame, washout=frame.reach, length=standard.shape[1])
+    inputs, targets = (part.flatten(0, 1)[:, None] for part in (whole.inputs[:, whole.washout :], whole.targets))
+    return Sequences(inputs, targets)
 
 
 def shooting(
@@ -156,18 +187,19 @@ def _runs(standard: Tensor, length: int, window: int) -> Tensor:
 @torch.no_grad()
 def open_loop(network: RNN, frame: Frame, inputs: Tensor) -> Tensor:
     """Predict `horizon` samples ahead of every true input (trial, time, state)."""
-    return frame.predict(inputs, network.read(network(frame.inputs(inputs)).rate))
+    return frame.predict(inputs, frame.unfolded(network.read(network(frame.inputs(inputs)).rate), len(inputs)))
 
 
 @torch.no_grad()
 def closed_loop(network: RNN, frame: Frame, context: Tensor, steps: int) -> Tensor:
     """Run on for `steps` samples after `context` (trial, time, state), predictions serving as inputs."""
     rate, loop = network(frame.inputs(context)).rate, frame.loop(context)
-    ahead = frame.predict(context[:, -frame.horizon :], network.read(rate[:, -frame.horizon :]))
+    output = frame.unfolded(network.read(rate[:, -frame.horizon :]), len(context))
+    ahead = frame.predict(context[:, -frame.horizon :], output)
     coming = list(ahead.unbind(1))
     rate, path = rate[:, -1], [context[:, 0]] * frame.reach + list(context.unbind(1))
     for _ in range(steps):
         path.append(coming.pop(0))
-        _, rate = network.advance(rate, network.external(loop.seen(path)))
-        coming.append(frame.predict(path[-1], network.read(rate)))
+        _, rate = network.advance(rate, network.external(loop.given(path)))
+        coming.append(frame.predict(path[-1], network.read(rate).view_as(path[-1])))
     return torch.stack(path[-steps:], 1)

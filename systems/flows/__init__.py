@@ -1,6 +1,7 @@
 """Dynamical systems as data: vector field, parameters, units, time scales, reference. `systems.get` finds them by name.
 
 base            System: make your own; box: a rule for its starts
+lattice         Lattice: which neighbours matter, where one law holds at every site
 chaos           lorenz63, rossler, lorenz96, thomas, halvorsen, chen, aizawa, duffing
 pendulum        double_pendulum
 delay           mackey_glass; DelaySystem: a system with one delay
@@ -14,9 +15,11 @@ measure         lyapunov, period: time scales measured, for parameters of your o
 from systems.flows import catalogue, chaos, curves, delay, measure, oscillators, pendulum, spatial
 from systems.flows.base import System, box
 from systems.flows.delay import DelaySystem
+from systems.flows.lattice import Lattice
 
 __all__ = [
     "DelaySystem",
+    "Lattice",
     "System",
     "box",
     "catalogue",

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from systems import checks, labels
+from systems.flows.lattice import Lattice
 from systems.integrate import dop853, rk4, scipy_method
 
 __all__ = ["Parameters", "System", "box"]
@@ -105,6 +106,9 @@ class System:
         The time integrated and discarded before the first sample of a drawn start.
     draw : callable, optional
         Draws one start from a generator and the parameters; see `box`. Default: within 1 of zero.
+    lattice : Lattice or None
+        Where the states are the sites of a lattice and one law holds at each: the neighbours on which the change of a
+        site over `dt` depends.
     reference : str
         Where the system and its exponent or period come from.
     """
@@ -121,6 +125,7 @@ class System:
     period_formula: Callable[[Parameters], float] | None = None
     transient: float = 0.0
     draw: Draw | None = None
+    lattice: Lattice | None = None
     reference: str = ""
 
     #: The accurate solver of this kind of system, and all that `solve` takes.
@@ -148,6 +153,8 @@ class System:
             put("period", checks.number("period", self.period, above=0))
         if self.lyapunov is not None:
             put("lyapunov", checks.number("lyapunov", self.lyapunov))
+        if self.lattice is not None:
+            self.lattice.check(self.size)
         with torch.no_grad():
             self._try_field(torch.as_tensor(self.starts(2, seed=0)))
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from systems import checks
 from systems.flows.base import System, box
+from systems.flows.lattice import Lattice
 
 __all__ = ["aizawa", "chen", "duffing", "halvorsen", "lorenz63", "lorenz96", "rossler", "thomas"]
 
@@ -136,6 +137,7 @@ def lorenz96(size: int = 40, **parameters: float) -> System:
         lyapunov={40: 1.68}.get(size),
         transient=20.0,
         draw=lambda rng, p: p.forcing + rng.uniform(-1, 1, size),
+        lattice=Lattice(4, 2) if size >= 7 else None,  # what its neighbours depend on is felt within `dt`
         reference="Lorenz 1996, ECMWF Seminar on Predictability, vol. 1, 1-18",
     ).with_parameters(**parameters)
 

@@ -12,11 +12,14 @@ from torch import Tensor
 
 from systems import checks
 from systems.flows.base import Parameters, System
+from systems.flows.lattice import Lattice
 from systems.integrate import intervals
 
 __all__ = ["RingSystem", "kuramoto_sivashinsky"]
 
 _CONTOUR = 32  # points of the contour means
+_LENGTH = 22.0
+_REACH = 4.0  # of it, over which a site is felt within a sample
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -115,6 +118,8 @@ def kuramoto_sivashinsky(size: int = 64, **parameters: float) -> RingSystem:
     if checks.whole("size", size, at_least=16) % 2:
         raise ValueError(f"size must be even, got {size}")
 
+    reach = round(_REACH * size / _LENGTH)
+
     def wave_numbers(p: Parameters) -> np.ndarray:
         return 2 * np.pi / p.length * np.arange(size // 2 + 1)
 
@@ -137,7 +142,7 @@ def kuramoto_sivashinsky(size: int = 64, **parameters: float) -> RingSystem:
         name="kuramoto_sivashinsky",
         description="Kuramoto-Sivashinsky: the chaos of a flame front on a ring",
         states=[f"u{i}" for i in range(size)],
-        parameters={"length": 22.0},
+        parameters={"length": _LENGTH},
         field=field,
         linear=linear,
         step=0.025,
@@ -145,5 +150,6 @@ def kuramoto_sivashinsky(size: int = 64, **parameters: float) -> RingSystem:
         lyapunov=0.048,
         transient=200.0,
         draw=draw,
+        lattice=Lattice(reach, reach),
         reference="Cvitanovic, Davidchack and Siminos 2010, SIAM J. Appl. Dyn. Syst. 9, 1-33",
     ).with_parameters(**parameters)

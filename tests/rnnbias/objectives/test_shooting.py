@@ -5,6 +5,8 @@ import torch
 from rnnbias.networks import RNN, WIRINGS, Recipe, parameters
 from rnnbias.objectives import ClosedLoop, Shooting
 from rnnbias.solvers import LevenbergMarquardt, Monitor
+from systems import Lattice
+from systems.flows.lattice import BOUNDARIES
 
 LOOP = ClosedLoop(torch.tensor([0.01, -0.02]).double(), torch.tensor([0.2, 0.1]).double(), True)
 NOISE = torch.tensor([0.1, 0.2]).double()
@@ -68,6 +70,36 @@ def test_the_gradient_is_that_of_finite_differences(wiring):
         found.append((loss(numbers + 1e-5 * unit) - loss(numbers - 1e-5 * unit)) / 2e-5)
     parameters.write(net, numbers)
     shooting = Shooting(observed, LOOP, NOISE, 2.0)
+    shooting.settle(net, 40)
+    error, matrix, _ = shooting.linearise(net)
+    torch.testing.assert_close(2 * matrix.T @ error, torch.tensor(found).double(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("lags", [(0,), (0, 2)])
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_on_a_lattice_runs_and_gradient_are_those_of_its_sites(boundary, lags):
+    """By hand, site after site, and by finite differences of the loss whose starts are the best."""
+    lattice, sites = Lattice(2, 1, boundary), 5
+    net = RNN(6, 4 * len(lags), 1, recipe=Recipe(wiring="independent", gain=0.0, input_scale=0.8, readout_scale=2.0))
+    loop = ClosedLoop(torch.full((sites,), 0.01).double(), torch.full((sites,), 0.2).double(), True, lags, lattice)
+    observed = 0.5 * normal(3, 5 + lags[-1], sites, seed=3)
+    shooting = Shooting(observed, loop, torch.full((sites,), 0.1).double(), 2.0)
+    path = list(observed[:, : loop.window].unbind(1))
+    while len(path) < observed.shape[1]:
+        seen = [lattice.gather(path[-1 - lag]) for lag in lags]
+        outputs = [net.read(torch.tanh(net.external(torch.cat([x[:, i] for x in seen], 1)))) for i in range(sites)]
+        path.append(path[-1] + 0.01 + 0.2 * torch.cat(outputs, 1))
+    torch.testing.assert_close(shooting.run(net, shooting.starts), torch.stack(path, 1))
+
+    def loss(numbers):
+        parameters.write(net, numbers)
+        fresh = shooting.restarted(shooting.starts)
+        fresh.settle(net, 40)
+        return float(fresh.residual(net).detach().square().sum())
+
+    numbers = parameters.read(net)
+    found = [(loss(numbers + 1e-5 * u) - loss(numbers - 1e-5 * u)) / 2e-5 for u in torch.eye(6, dtype=torch.float64)]
+    parameters.write(net, numbers)
     shooting.settle(net, 40)
     error, matrix, _ = shooting.linearise(net)
     torch.testing.assert_close(2 * matrix.T @ error, torch.tensor(found).double(), rtol=1e-5, atol=1e-6)

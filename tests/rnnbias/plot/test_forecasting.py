@@ -132,3 +132,16 @@ def test_skill_by_system_has_a_bar_for_every_learner():
     assert [text.get_text() for text in axes.get_xticklabels()] == ["p", "q"]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     assert axes.get_ylabel() == "valid time (Lyapunov times)"
+
+
+def test_a_field_is_drawn_beside_its_forecast():
+    time = np.arange(30) * 0.1
+    field = np.sin(time[:, None] + np.arange(5))
+    coords = {"time": ("time", time, {"units": "Lyapunov times"})}
+    data = xr.Dataset({"truth": (("time", "state"), field), "forecast": (("time", "state"), 0.9 * field)}, coords)
+    axes = plot.space_time(data.assign(valid_time=1.5))
+    assert [ax.get_title(loc="left") for ax in axes] == ["truth", "forecast", "forecast - truth"]
+    np.testing.assert_allclose(axes[2].images[0].get_array(), -0.1 * field.T, atol=1e-12)
+    assert axes[2].get_xlabel() == "time (Lyapunov times)" and axes[0].lines[0].get_xdata()[0] == 1.5
+    with pytest.raises(ValueError, match="data must have 'forecast'"):
+        plot.space_time(data[["truth"]])
