@@ -77,6 +77,7 @@ __all__ = [
     "Bank",
     "Circuit",
     "ClassFit",
+    "FamilyFit",
     "Fit",
     "FunctionFit",
     "GaussNewton",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,9 +29,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Cells, how one is made, what the report says of all, and what it draws."""
+    """Cells, how one is made, how all are put together (and what else is left in a folder), what the report says of
+    that, and what it draws.
+    """
 
     cells: Callable[[Plan], list[Cell]]
     make: Callable[[Cell, Plan], xr.Dataset]
-    report: Callable[[xr.Dataset, Plan], list[str]]
+    gather: Callable[[Mapping[Cell, xr.Dataset], Path], xr.Dataset]
+    report: Callable[[xr.Dataset], list[str]]
     picture: Callable[[xr.Dataset], object]

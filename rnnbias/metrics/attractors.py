@@ -204,8 +204,8 @@ def sliced_wasserstein(
              \big( \langle\theta_p, x\rangle_{(t)} - \langle\theta_p, y\rangle_{(t)} \big)^2 \right)^{1/2}
 
     with samples x of the model and y of the truth in units of `scale`, their projections on random directions
-    :math:`\theta_p` sorted, so that each sum over t is a squared Wasserstein distance of order 2 in one dimension. As in
-    :func:`state_space_divergence` the order of the samples does not matter; no bins are chosen, and any number of
+    :math:`\theta_p` sorted, so that each mean over t is a squared Wasserstein distance of order 2 in one dimension. The
+    order of the samples does not matter, as in :func:`state_space_divergence`; no bins are chosen, and any number of
     states will do.
 
     Parameters

@@ -144,7 +144,9 @@ class SystemBank(Mapping[str, SystemFit]):
             if not isinstance(name, str) or not name:
                 raise ValueError(f"a name must be a word, got {name!r}")
             if not isinstance(fit, SystemFit) or fit.network.learn != ("bias",) or fit.frame.delays != (1, 1):
-                raise ValueError(f"fits must be of systems whose biases learned and whose past is not seen, got {fit!r}")
+                raise ValueError(
+                    f"fits must be of systems whose biases learned and whose past is not seen, got {fit!r}"
+                )
         self._fits = dict(fits)
         self.networks: dict[int, RNN] = {}
         for name, fit in fits.items():
@@ -154,9 +156,10 @@ class SystemBank(Mapping[str, SystemFit]):
                 or any(one is not other and not torch.equal(one, other) for one, other in _pairs(first, fit.network))
             ):
                 raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
-        if len({json.dumps(fit.solver.to_dict()) for fit in fits.values()}) > 1 or len(
-            {fit.network.units for fit in fits.values()}
-        ) > 1:
+        if (
+            len({json.dumps(fit.solver.to_dict()) for fit in fits.values()}) > 1
+            or len({fit.network.units for fit in fits.values()}) > 1
+        ):
             raise ValueError("fits must have one solver and one count of units")
 
     def __getitem__(self, name: str) -> SystemFit:

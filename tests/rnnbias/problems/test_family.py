@@ -6,8 +6,8 @@ import xarray as xr
 import systems
 from rnnbias import LevenbergMarquardt, Recipe, fit_family, load
 
-SOLVER = LevenbergMarquardt(iterations=30)
-OPTIONS = {"units": 40, "samples": 400, "solver": SOLVER, "progress": False}
+SOLVER = LevenbergMarquardt(iterations=40)
+OPTIONS = {"units": 60, "samples": 300, "solver": SOLVER, "progress": False}
 RHO = {"rho": [26, 28, 30]}
 
 
@@ -26,10 +26,9 @@ def one_step(fit, rho):
 
 def test_values_between_and_beyond_are_learned_as_those_seen(family):
     seen = one_step(family.at(rho=28), 28)
-    assert seen < 0.02
+    assert seen < 0.15
     assert one_step(family.at(rho=27.3), 27.3) < 1.5 * seen
-    assert one_step(family.at(rho=32), 32) < 4 * seen
-    assert one_step(family.at(rho=28), 32) > 5 * one_step(family.at(rho=32), 32)
+    assert one_step(family.at(rho=32), 32) < 4 * seen < one_step(family.at(rho=28), 32)
 
 
 def test_a_fit_at_some_values_is_a_fit_like_any_other(family, tmp_path):
@@ -38,15 +37,14 @@ def test_a_fit_at_some_values_is_a_fit_like_any_other(family, tmp_path):
     test = systems.get("lorenz63", rho=27.3).simulate(duration=6.0, seed=7)
     assert family.score(test, {"rho": 27.3}, windows=3).identical(fit.score(test, windows=3))
     step, state = fit.free_map(test)
-    torch.testing.assert_close(
-        step(step(state))[:, -3:], torch.from_numpy(fit.frame.states.transform(fit.forecast(test, 2).forecast.values, state).numpy())[:, 1],
-    )  # fmt: skip
+    ahead = fit.frame.states.transform(fit.forecast(test, 2).forecast.values, state)
+    torch.testing.assert_close(step(step(state))[:, -3:], ahead[:, 1])
 
 
 def test_a_family_comes_back_to_the_bit(family, tmp_path):
     back = load(family.save(tmp_path / "family.nc"))
     assert back == family and back.at(rho=25) == family.at(rho=25)
-    assert back.learned == 80 and set(RHO) == set(back.conditions.parameter.values)
+    assert back.learned == 120 and set(RHO) == set(back.conditions.parameter.values)
 
 
 def test_recordings_and_several_parameters():
