@@ -96,7 +96,11 @@ def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
     """All flows, over (flow,); the bank of them is left in the folder."""
     alone = [one.seconds.rename("seconds_alone") for cell, one in runs.items() if cell.condition == "one by one"]
     every = xr.concat([one for cell, one in runs.items() if cell.condition == "together"], "flow", join="outer")
-    every = every.merge(xr.concat(alone, "flow"), join="outer") if alone else every.assign(seconds_alone=every.seconds * np.nan)
+    every = (
+        every.merge(xr.concat(alone, "flow"), join="outer")
+        if alone
+        else every.assign(seconds_alone=every.seconds * np.nan)
+    )
     parts = [SystemBank.load(path) for path in sorted((folder / "rows" / "banks").glob("*.nc"))]
     bank = SystemBank({name: fit for part in parts for name, fit in part.items()})
     path, names = bank.save(folder / "flows-bank.nc"), list(bank)

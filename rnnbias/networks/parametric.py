@@ -37,7 +37,7 @@ class ParametricRNN(RNN):
     (12, 6)
     """
 
-    parts = (*TRAINABLE, "modulation")
+    parts = (*TRAINABLE, "modulation")  # type: ignore[assignment]
     modulation: Tensor
 
     def __init__(self, units: int, inputs: int, outputs: int, *, parameters: int, **settings: Any) -> None:

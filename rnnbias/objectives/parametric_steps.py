@@ -58,9 +58,9 @@ class ParametricSteps(Objective[RNN]):
             pulled = [one.products.backward(part) for one, part in zip(each, parts, strict=True)]
             return (features.mT @ torch.stack(pulled)).flatten()
 
-        gram = sum(torch.kron(torch.outer(f, f), one.gram) for f, one in zip(features, each, strict=True))
+        gram = torch.stack([torch.kron(torch.outer(f, f), one.gram) for f, one in zip(features, each, strict=True)])
         error = torch.cat([one.products.error for one in each])
-        return Normal(Products(error, forward, backward), gram)
+        return Normal(Products(error, forward, backward), gram.sum(0))
 
     def _biases(self, network: RNN) -> Tensor:
         """How far the biases are shifted under each condition, (condition, unit)."""

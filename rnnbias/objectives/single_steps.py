@@ -53,7 +53,7 @@ class SingleSteps:
         """How many conditions there are."""
         return len(self.targets)
 
-    def subset(self, chosen: Tensor) -> Self:
+    def subset(self, chosen: Tensor | slice) -> Self:
         """Some of the conditions."""
         other = copy.copy(self)
         other.grown, other.targets = self.grown[chosen], self.targets[chosen]

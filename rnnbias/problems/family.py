@@ -127,7 +127,11 @@ class Family(Problem):
         columns = [checks.array(name, values, ndim=1) for name, values in self.parameters.items()]
         if len({len(column) for column in columns}) > 1 or len(columns[0]) < 2:
             raise ValueError(f"parameters must have one value each for two or more conditions, got {self.parameters}")
-        object.__setattr__(self, "conditions", np.stack(columns, 1))
+
+    @property
+    def conditions(self) -> np.ndarray:
+        """The values of the parameters, (condition, parameter)."""
+        return np.stack([np.asarray(values, dtype=float) for values in self.parameters.values()], 1)
 
     @cached_property
     def system(self) -> System | None:
@@ -140,12 +144,14 @@ class Family(Problem):
         """What is learned from under every condition."""
         system = self.system
         if system is not None:
-            options = {
-                "samples": self.samples, "dt": self.dt, "seed": self.seed, "observed": self.observed,
-                "cyclic": self._cyclic,
-            }  # fmt: skip
             each = [dict(zip(self.parameters, values, strict=True)) for values in self.conditions.tolist()]
-            found = [recordings.record(system.with_parameters(**values), **options) for values in each]
+            found = [
+                recordings.record(
+                    system.with_parameters(**values), samples=self.samples, dt=self.dt, seed=self.seed,
+                    observed=self.observed, cyclic=self._cyclic,
+                )
+                for values in each
+            ]  # fmt: skip
         else:
             found = [recordings.read(one, self.dt, self.observed) for one in self.source]
         if len(found) != len(self.conditions):
@@ -206,8 +212,7 @@ class Family(Problem):
     def fit(self, **fields: Any) -> FamilyFit:
         """See `Problem.fit`."""
         first = self.recordings[0]
-        unit = "1" if first.time_units == "1" else first.time_units
-        described = first._replace(values=first.values[:0], unit=1.0, unit_name=unit)
+        described = first._replace(values=first.values[:0], unit=1.0, unit_name=first.time_units)
         conditions = xr.DataArray(self.conditions, {"parameter": list(self.parameters)}, ("condition", "parameter"))
         return FamilyFit(
             frame=self.frame, recording=described, conditions=conditions, standardiser=self.standardiser, **fields

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from rnnbias.networks import RNN, Recipe
@@ -94,10 +94,12 @@ def fit_many(
     if not isinstance(solver, LevenbergMarquardt):
         raise TypeError(f"solver must be a LevenbergMarquardt for systems learned together, got {solver!r}")
     batch, patience = checks.whole("batch", batch, at_least=1), checks.whole("patience", patience, at_least=1)
-    options = {
-        "samples": samples, "dt": dt, "seed": seed, "washout": washout, "closed_loop": closed_loop, "holdout": holdout,
-    }  # fmt: skip
-    problems = {name: Forecasting(source, **options) for name, source in _named(systems).items()}
+    problems = {
+        name: Forecasting(
+            source, samples=samples, dt=dt, seed=seed, washout=washout, closed_loop=closed_loop, holdout=holdout
+        )
+        for name, source in _named(systems).items()
+    }
     recipe = replace(recipe or Recipe.shaping(), seed=checks.seed("seed", seed))
     alike: dict[tuple[int, ...], list[str]] = {}
     for name, problem in problems.items():
@@ -147,20 +149,14 @@ class SystemBank(Mapping[str, SystemFit]):
                 raise ValueError(
                     f"fits must be of systems whose biases learned and whose past is not seen, got {fit!r}"
                 )
+        if len({(str(fit.solver), fit.network.units) for fit in fits.values()}) > 1:
+            raise ValueError("fits must have one solver and one count of units")
         self._fits = dict(fits)
         self.networks: dict[int, RNN] = {}
         for name, fit in fits.items():
-            first = self.networks.setdefault(fit.network.outputs, fit.network)
-            if fit.network is not first and (
-                _settings(fit.network) != _settings(first)
-                or any(one is not other and not torch.equal(one, other) for one, other in _pairs(first, fit.network))
-            ):
+            one, first = fit.network, self.networks.setdefault(fit.network.outputs, fit.network)
+            if one.to_dict() != first.to_dict() or one.digests() != first.digests():
                 raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
-        if (
-            len({json.dumps(fit.solver.to_dict()) for fit in fits.values()}) > 1
-            or len({fit.network.units for fit in fits.values()}) > 1
-        ):
-            raise ValueError("fits must have one solver and one count of units")
 
     def __getitem__(self, name: str) -> SystemFit:
         if name not in self._fits:
@@ -239,7 +235,7 @@ class SystemBank(Mapping[str, SystemFit]):
                 raise ValueError(f"task must name every fit in its own way, got {names}")
             solver = dict(config["solver"])
             make = Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)](**solver)
-            networks: dict[str, RNN] = {}
+            networks: dict[str, Any] = {}
             fits, ends = {}, ds["states"].values.cumsum()
             if ends[-1] != ds.sizes["component"]:
                 raise ValueError(f"component must have {ends[-1]} entries, got {ds.sizes['component']}")
@@ -325,12 +321,3 @@ def _sibling(network: RNN) -> RNN:
     other = copy.copy(network)
     other._parameters = {name: nn.Parameter(p.detach().clone()) for name, p in network.named_parameters()}
     return other
-
-
-def _settings(network: RNN) -> dict[str, Any]:
-    return network.to_dict()
-
-
-def _pairs(one: RNN, other: RNN) -> Iterator[tuple[Tensor, Tensor]]:
-    """The frozen arrays of both."""
-    return zip(one.buffers(), other.buffers(), strict=True)

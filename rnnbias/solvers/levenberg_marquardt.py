@@ -116,7 +116,7 @@ class LevenbergMarquardt(Solver):
         """
 
         def answer(asked: dict[int, str]) -> dict[int, Any]:
-            found = {}
+            found: dict[int, Any] = {}
             models = [k for k, request in asked.items() if request == "model"]
             if models:
                 found |= zip(models, (GramModel(*each) for each in train.normal(*at(models))), strict=True)
