@@ -1,6 +1,8 @@
 """Networks whose random weights are frozen and whose biases learn.
 
 fit_system      learn a system or a recording, and forecast it
+fit_family      learn a system at several values of its parameters, and have it at others
+fit_many        learn many systems together: a `SystemBank`
 fit_autonomous  learn to oscillate without input
 fit_task        learn a cognitive task from its trials
 fit_reach       learn to reach with a limb, and adapt to loads
@@ -40,9 +42,11 @@ from rnnbias.problems import (
     ActivityFit,
     AutonomousFit,
     ClassFit,
+    FamilyFit,
     FunctionFit,
     Problem,
     ReachFit,
+    SystemBank,
     SystemFit,
     TaskFit,
     compare,
@@ -50,7 +54,9 @@ from rnnbias.problems import (
     fit_activity,
     fit_autonomous,
     fit_classes,
+    fit_family,
     fit_function,
+    fit_many,
     fit_reach,
     fit_system,
     fit_task,
@@ -73,6 +79,7 @@ __all__ = [
     "Bank",
     "Circuit",
     "ClassFit",
+    "FamilyFit",
     "Fit",
     "FunctionFit",
     "GaussNewton",
@@ -81,6 +88,7 @@ __all__ = [
     "ReachFit",
     "Recipe",
     "Ridge",
+    "SystemBank",
     "SystemFit",
     "TaskFit",
     "__version__",
@@ -89,7 +97,9 @@ __all__ = [
     "fit_activity",
     "fit_autonomous",
     "fit_classes",
+    "fit_family",
     "fit_function",
+    "fit_many",
     "fit_reach",
     "fit_system",
     "fit_task",

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from systems import System, checks
 from systems.flows.delay import DelaySystem
 
-__all__ = ["SHORTEST", "Recording", "hides_states", "read", "record", "simulate"]
+__all__ = ["SHORTEST", "Recording", "hides_states", "is_cyclic", "read", "record", "simulate"]
 
 #: The fewest samples a trial may have.
 SHORTEST = 50
@@ -39,7 +39,13 @@ class Recording(NamedTuple):
 
 
 def simulate(
-    system: System, *, samples: int, dt: float | None = None, seed: int = 0, observed: list[str] | None = None
+    system: System,
+    *,
+    samples: int,
+    dt: float | None = None,
+    seed: int = 0,
+    observed: list[str] | None = None,
+    cyclic: bool | None = None,
 ) -> xr.Dataset:
     """Simulate what `fit_system` learns a system from.
 
@@ -58,6 +64,8 @@ def simulate(
         Of the starts.
     observed : list of str, optional
         The states to keep. Default: all.
+    cyclic : bool, optional
+        Whether to simulate trials onto a cycle. Default: where there is a period and no exponent.
 
     Returns
     -------
@@ -65,11 +73,16 @@ def simulate(
         As `System.simulate` returns.
     """
     dt = system.dt if dt is None else checks.number("dt", dt, above=0)
-    if system.lyapunov is None and system.period is not None:
+    if is_cyclic(system) if cyclic is None else cyclic:
         each = max(samples // _CYCLE_TRIALS, SHORTEST)
         start = system.starts(_CYCLE_TRIALS, seed)
         return system.simulate(duration=each * dt, dt=dt, seed=seed, observed=observed, start=start)
     return system.simulate(duration=(samples + 1) * dt, dt=dt, seed=seed, observed=observed)
+
+
+def is_cyclic(system: System) -> bool:
+    """Whether a system settles on a cycle: it has a period, and no Lyapunov exponent."""
+    return system.lyapunov is None and system.period is not None
 
 
 def hides_states(system: System, seen: int) -> bool:
@@ -90,13 +103,19 @@ def hides_states(system: System, seen: int) -> bool:
 
 
 def record(
-    system: System, *, samples: int, dt: float | None, seed: int, observed: str | Iterable[str] | None
+    system: System,
+    *,
+    samples: int,
+    dt: float | None,
+    seed: int,
+    observed: str | Iterable[str] | None,
+    cyclic: bool | None = None,
 ) -> Recording:
     """Simulate a system and read what it did.
 
     Parameters
     ----------
-    system, samples, dt, seed, observed
+    system, samples, dt, seed, observed, cyclic
         As in `simulate`.
 
     Returns
@@ -104,7 +123,8 @@ def record(
     Recording
     """
     names = None if observed is None else _names(observed)
-    return read(simulate(system, samples=samples, dt=dt, seed=seed, observed=names))._replace(name=system.name)
+    found = simulate(system, samples=samples, dt=dt, seed=seed, observed=names, cyclic=cyclic)
+    return read(found)._replace(name=system.name)
 
 
 def read(

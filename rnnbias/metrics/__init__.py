@@ -8,6 +8,7 @@ function                        question                                        
 :func:`nrmse`                   how far off is the forecast up to a horizon?                   [horizon], ...
 :func:`state_space_divergence`  does a free run visit the same places? (D_stsp, histogram)     ...
 :func:`mixture_divergence`      the same, for more than five states (D_stsp, Gaussian mixture) ...
+:func:`sliced_wasserstein`      the same for any number of states, without bins or widths      ...
 :func:`spectral_distance`       does a free run have the same rhythms? (D_H)                   ...
 :func:`largest_exponent`        how chaotic is the learned map?                                start
 :func:`divergence_rate`         which fraction of the trials escapes?                          ...
@@ -30,7 +31,7 @@ Report D_stsp and D_H together: a shuffled truth has D_stsp = 0 and a half-ampli
 """
 
 from rnnbias.metrics import reaching
-from rnnbias.metrics.attractors import mixture_divergence, state_space_divergence
+from rnnbias.metrics.attractors import mixture_divergence, sliced_wasserstein, state_space_divergence
 from rnnbias.metrics.cycles import amplitude, cycle_error, period
 from rnnbias.metrics.exponents import largest_exponent
 from rnnbias.metrics.failures import constant_rate, divergence_rate
@@ -48,6 +49,7 @@ __all__ = [
     "nrmse",
     "period",
     "reaching",
+    "sliced_wasserstein",
     "spectral_distance",
     "state_space_divergence",
     "valid_time",

@@ -5,6 +5,7 @@ wiring            `Wiring`, `WIRINGS`: how units share rows of the weights, and 
 activations       `ACTIVATIONS`: phi and its derivative
 base              `Network`: what all networks share; `trainable_parts`: what `learn=` may name
 recurrent         `RNN`
+parametric        `ParametricRNN`, whose biases depend on known parameters
 feedforward       `FNN`
 circuit           `Circuit`: a recurrent network whose weights were measured
 operators         `Operator`: weights by their products, `Dense` or structured, `Hadamard` and `LowRank`
@@ -24,6 +25,7 @@ from rnnbias.networks.feedforward import FNN
 from rnnbias.networks.jacobians import Jacobian, bias_jacobian, jacobian_vector_product, vector_jacobian_product
 from rnnbias.networks.layer_jacobian import layer_jacobian
 from rnnbias.networks.operators import STRUCTURES, Dense, Hadamard, LowRank, Operator
+from rnnbias.networks.parametric import ParametricRNN
 from rnnbias.networks.recipe import LAWS, Recipe
 from rnnbias.networks.recurrent import RNN
 from rnnbias.networks.wiring import WIRINGS, Wiring
@@ -45,6 +47,7 @@ __all__ = [
     "LowRank",
     "Network",
     "Operator",
+    "ParametricRNN",
     "Recipe",
     "Trace",
     "Wiring",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rnnbias.networks import Network
 
-__all__ = ["Linearisation", "Objective", "Products"]
+__all__ = ["Linearisation", "Normal", "Objective", "Products", "finite"]
 
 N = TypeVar("N", bound=Network)
 
@@ -33,6 +33,13 @@ class Products(NamedTuple):
     error: Tensor
     forward: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor], Tensor]
+
+
+class Normal(NamedTuple):
+    """`products` with J, and the `gram` matrix J^T J (parameter, parameter), where that is cheaper than J."""
+
+    products: Products
+    gram: Tensor
 
 
 class Objective(ABC, Generic[N]):
@@ -61,8 +68,7 @@ class Objective(ABC, Generic[N]):
     @torch.no_grad()
     def loss(self, network: N) -> float:
         """The loss; infinite where it is not finite."""
-        found = float(self.cost(network))
-        return found if math.isfinite(found) else math.inf
+        return finite(self.cost(network))
 
     def regression(self, network: N) -> tuple[Tensor, Tensor]:
         """Features (sample, row) and targets (sample, output) of the linear problem that the readout solves."""
@@ -75,6 +81,10 @@ class Objective(ABC, Generic[N]):
         unit = torch.eye(len(error), dtype=error.dtype, device=error.device)
         blocks = [_pulled(error, network, rows) for rows in unit.split(_ROWS)]
         return Linearisation(error.detach(), torch.cat(blocks))
+
+    def normal(self, network: N) -> Normal | None:
+        """Residuals with J^T J and no J, where that saves most of the work; default: nothing is saved."""
+        return None
 
     @torch.enable_grad()
     def products(self, network: N) -> Products:
@@ -91,6 +101,12 @@ class Objective(ABC, Generic[N]):
             return _pulled(error, network, weight[None])[0]
 
         return Products(error.detach(), forward, backward)
+
+
+def finite(loss: Tensor) -> float:
+    """A loss as a number, infinite where it is none."""
+    found = float(loss)
+    return found if math.isfinite(found) else math.inf
 
 
 def _pulled(error: Tensor, network: Network, weights: Tensor) -> Tensor:

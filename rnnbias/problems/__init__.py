@@ -2,6 +2,8 @@
 
 base             `Problem`: make your own; `solve`: the one procedure that learns any
 forecasting      `fit_system`: forecast a system or a recording (`frame`: how a network sees it)
+family           `fit_family`: a system at several values of its parameters, and at others between and beyond
+many             `fit_many`: many systems together; `SystemBank`: all of them in one file
 autonomous       `fit_autonomous`: oscillate without input
 cognitive        `fit_task`: answer in the trials of a cognitive task
 reaching         `fit_reach`: reach with a limb, and adapt to loads
@@ -20,7 +22,9 @@ from rnnbias.problems.classification import ClassFit, Classification, fit_classe
 from rnnbias.problems.cognitive import CognitiveProblem, TaskFit, fit_task
 from rnnbias.problems.comparison import LEARNERS, compare
 from rnnbias.problems.controls import CONTROLS, connectome_controls
+from rnnbias.problems.family import Family, FamilyFit, fit_family
 from rnnbias.problems.forecasting import Forecasting, SystemFit, fit_system
+from rnnbias.problems.many import SystemBank, fit_many
 from rnnbias.problems.reaching import ReachFit, ReachingProblem, fit_reach
 from rnnbias.problems.regression import FunctionFit, Regression, fit_function
 
@@ -34,6 +38,8 @@ __all__ = [
     "ClassFit",
     "Classification",
     "CognitiveProblem",
+    "Family",
+    "FamilyFit",
     "Forecasting",
     "FunctionFit",
     "Objectives",
@@ -41,6 +47,7 @@ __all__ = [
     "ReachFit",
     "ReachingProblem",
     "Regression",
+    "SystemBank",
     "SystemFit",
     "TaskFit",
     "compare",
@@ -48,7 +55,9 @@ __all__ = [
     "fit_activity",
     "fit_autonomous",
     "fit_classes",
+    "fit_family",
     "fit_function",
+    "fit_many",
     "fit_reach",
     "fit_system",
     "fit_task",

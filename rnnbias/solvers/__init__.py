@@ -8,7 +8,8 @@
 =====================  =============================  ===========================================
 
 A solver of your own is a subclass of `Solver`. It may build on `LinearModel`, a model e + J s of the residuals that
-gives damped steps, as `DenseModel` (J factored) or `MatrixFreeModel` (J v and J^T w only), and on `Monitor`, the record
+gives damped steps, as `DenseModel` (J factored), `GramModel` (J^T J known) or `MatrixFreeModel`
+(J v and J^T w only), and on `Monitor`, the record
 of learning.
 """
 
@@ -16,7 +17,7 @@ from rnnbias.solvers.adam import Adam
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.gauss_newton import GaussNewton
 from rnnbias.solvers.levenberg_marquardt import LevenbergMarquardt
-from rnnbias.solvers.linear_models import DenseModel, LinearModel, MatrixFreeModel
+from rnnbias.solvers.linear_models import DenseModel, GramModel, LinearModel, MatrixFreeModel
 from rnnbias.solvers.monitor import Monitor
 from rnnbias.solvers.ridge import Ridge
 from systems import checks
@@ -26,6 +27,7 @@ __all__ = [
     "Adam",
     "DenseModel",
     "GaussNewton",
+    "GramModel",
     "LevenbergMarquardt",
     "LinearModel",
     "MatrixFreeModel",

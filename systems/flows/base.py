@@ -414,14 +414,15 @@ class System:
             raise ValueError(f"field must return finite rates of shape {tuple(x.shape)}, got {rate}")
 
     def _solve(self, method: str, start: np.ndarray, times: np.ndarray, rtol: float, atol: float) -> np.ndarray:
-        def rate(t: float, x: np.ndarray) -> np.ndarray:
-            return self(t, torch.from_numpy(x)).numpy()
-
         if method == "DOP853":
-            return dop853(rate, start, times, rtol=rtol, atol=atol, label=self.name)
+            return dop853(self._rate, start, times, rtol=rtol, atol=atol, label=self.name)
         if method == "RK4":
-            return rk4(rate, start, times)
-        return scipy_method(method, rate, start, times, rtol=rtol, atol=atol)
+            return rk4(self._rate, start, times)
+        return scipy_method(method, self._rate, start, times, rtol=rtol, atol=atol)
+
+    def _rate(self, t: float, x: np.ndarray) -> np.ndarray:
+        """dx/dt on arrays."""
+        return self(t, torch.from_numpy(x)).numpy()
 
 
 def _generator(seed: int, trial: int, purpose: int) -> np.random.Generator:

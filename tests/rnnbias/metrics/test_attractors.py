@@ -150,3 +150,33 @@ def test_free_run_scores_do_not_depend_on_order_or_units(order, factor):
         result = score(x.transpose(*order) * factor, y * factor, s * factor)
         xr.testing.assert_allclose(result, score(x, y, s))
         assert result.dims == ("trial",) and (result > 0).all()
+
+
+def test_sliced_wasserstein_in_one_dimension_is_that_of_sorted_samples():
+    from scipy.stats import wasserstein_distance_nd
+
+    x, y = np.random.default_rng(0).normal(size=(2, 300, 1)) * [[[1.0]], [[2.0]]]
+    found = metrics.sliced_wasserstein(series(x), series(y), per_state(2.0), projections=3).item()
+    sorted_apart = np.sort(x[:, 0]) - np.sort(y[:, 0])
+    assert found == pytest.approx(np.sqrt(np.mean(sorted_apart**2)) / 2)
+    order_one = wasserstein_distance_nd(x[:100], y[:100])  # of order 1, which is never more
+    assert order_one <= np.sqrt(np.mean((np.sort(x[:100, 0]) - np.sort(y[:100, 0])) ** 2)) + 1e-9
+
+
+def test_sliced_wasserstein_of_two_gaussians_in_closed_form():
+    truth = np.random.default_rng(1).normal(size=(5000, 3))
+    shift, grown = np.array([1.0, -2.0, 0.5]), 1.5
+    found = metrics.sliced_wasserstein(series(shift + grown * truth), series(truth), per_state(1, 1, 1), 2000).item()
+    exact = np.sqrt(shift @ shift / 3 + (grown - 1) ** 2)  # mean over directions of (shift . direction)^2 + (sd - 1)^2
+    assert found == pytest.approx(exact, rel=0.03)
+
+
+def test_sliced_wasserstein_is_seeded_ignores_the_order_and_scores_failures():
+    truth = series(np.random.default_rng(2).normal(size=(200, 4)))
+    other, scale = truth * 1.1, per_state(1, 1, 1, 1)
+    assert metrics.sliced_wasserstein(truth[::-1].assign_coords(time=truth.time), truth, scale).item() == 0
+    one, same, apart = (metrics.sliced_wasserstein(other, truth, scale, 5, seed).item() for seed in (0, 0, 1))
+    assert one == same != apart
+    assert metrics.sliced_wasserstein(other.where(other.time > 0), truth, scale).item() == math.inf
+    with pytest.raises(ValueError, match="projections must be at least 1"):
+        metrics.sliced_wasserstein(other, truth, scale, 0)

@@ -1,0 +1,89 @@
+"""Single steps of networks without memory, under many conditions at once: what depends on no bias is computed once."""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from rnnbias.networks import RNN
+from rnnbias.objectives.base import Normal, Products
+
+__all__ = ["SingleSteps"]
+
+_BLOCK = 2**16  # numbers that a processor's cache holds
+_ALL = slice(None)
+_LARGEST = 300.0  # pre-activations beyond which tanh is 1 and its exponential may overflow
+
+
+class SingleSteps:
+    """Single steps of a tanh network without memory, each condition with inputs, targets and biases of its own.
+
+        y = C tanh(u + b),      u = B x + start,      E = y - target
+
+    The frozen B and the inputs never change, so e^{2u} is kept: as tanh(u + b) = 1 - 2 / (1 + e^{2u} e^{2b}), other
+    biases are tried without another exponential. The Jacobian D C with respect to b, D being the units' slopes, is
+    never built: its transpose times itself is (D^T D) * (C^T C), entry by entry, whatever the number of outputs.
+
+    Parameters
+    ----------
+    network : RNN
+        Without memory, independent wiring, tanh; only its biases may learn. Its learned numbers are not used.
+    inputs : Tensor
+        (condition, sample, input).
+    targets : Tensor
+        (condition, sample, output).
+
+    Raises ValueError where the network is another.
+    """
+
+    def __init__(self, network: RNN, inputs: Tensor, targets: Tensor) -> None:
+        if network.remembers or network.recipe.wiring != "independent" or network.activation != "tanh":
+            raise ValueError(
+                "network must be without memory, of independent wiring and tanh, such as Recipe.shaping() draws it, "
+                f"got {network!r}"
+            )
+        drive = network.entry.apply(inputs) + network.start
+        self.grown = (2 * drive).clamp_(-2 * _LARGEST, 2 * _LARGEST).exp_()
+        self.targets, self.readout = targets, network.beta * network.readout
+
+    def __len__(self) -> int:
+        """How many conditions there are."""
+        return len(self.targets)
+
+    def subset(self, chosen: Tensor | slice) -> Self:
+        """Some of the conditions."""
+        other = copy.copy(self)
+        other.grown, other.targets = self.grown[chosen], self.targets[chosen]
+        return other
+
+    def error(self, biases: Tensor, chosen: Tensor | slice = _ALL) -> Tensor:
+        """E (condition, sample, output) of the chosen conditions, for biases (condition, unit)."""
+        shift, targets = (2 * biases).exp()[:, None], self.targets[chosen]
+        found = torch.empty_like(targets)
+        block = max(1, _BLOCK // biases.numel()) if biases.device.type == "cpu" else targets.shape[1]
+        for part, grown in zip(found.split(block, 1), self.grown.split(block, 1), strict=True):
+            part.copy_((grown[chosen] * shift).add_(1).reciprocal_() @ (-2 * self.readout.mT))
+        return found.add_(self.readout.sum(1)).sub_(targets)
+
+    def normal(self, biases: Tensor, chosen: Tensor | slice = _ALL) -> list[Normal]:
+        """E, J and J^T J of every chosen condition by itself, at biases (condition, unit)."""
+        shift, alike = (2 * biases).exp()[:, None], self.readout.mT @ self.readout
+        slope = (self.grown[chosen] * shift).add_(1).reciprocal_()  # (1 - tanh) / 2, and then the slope of tanh
+        error = slope @ (-2 * self.readout.mT) + self.readout.sum(1) - self.targets[chosen]
+        slope = slope.sub_(slope.square()).mul_(4)
+        gram = (slope.mT @ slope) * alike
+        return [self._condition(*each) for each in zip(error, slope, gram, strict=True)]
+
+    def _condition(self, error: Tensor, slope: Tensor, gram: Tensor) -> Normal:
+        readout = self.readout
+
+        def forward(shift: Tensor) -> Tensor:
+            return (slope @ (readout * shift).mT).flatten()
+
+        def backward(weight: Tensor) -> Tensor:
+            return ((slope.mT @ weight.view_as(error)) * readout.mT).sum(1)
+
+        return Normal(Products(error.flatten(), forward, backward), gram)

@@ -1,0 +1,330 @@
+"""`fit_many`: learn many systems together over one recipe of frozen weights; `SystemBank`: all of them in one file."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import nn
+from tqdm.auto import tqdm
+
+from rnnbias.networks import RNN, Recipe
+from rnnbias.objectives import ParametricSteps, Sequences, SingleSteps
+from rnnbias.problems.forecasting import Forecasting, SystemFit
+from rnnbias.solvers import LevenbergMarquardt, Monitor, Solver
+from rnnbias.storage import checkpoint, netcdf
+from systems import System, checks
+from systems.labels import Labelled, dataset
+
+__all__ = ["SystemBank", "fit_many"]
+
+_FORM = "rnnbias system bank 1"
+_FRAME = ("mean", "scale", "step_mean", "step_scale", "state")
+
+
+def fit_many(
+    systems: Mapping[str, Any] | Iterable[str | System],
+    *,
+    units: int = 300,
+    solver: LevenbergMarquardt | None = None,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    samples: int = 5000,
+    dt: float | None = None,
+    washout: int = 50,
+    closed_loop: Iterable[int] | None = None,
+    holdout: float = 0.1,
+    patience: int = 10,
+    batch: int = 4,
+    progress: bool = True,
+) -> SystemBank:
+    """Learn many systems over the same frozen weights, together: what `fit_system` learns of each, in less time.
+
+    Single steps of `batch` systems are learned at once, each with a damping, a stopping and a record of its own
+    (`LevenbergMarquardt.solve_together` on `objectives.SingleSteps`); how long forecasts hold is measured at the end
+    alone. Systems whose data are noisy then go on in closed loop, one by one, as in `fit_system`. Results are those of
+    `fit_system(..., hidden=False, lattice=False)` with the same seed, but for rounding.
+
+    One recipe and seed draw the weights of all. Systems with as many states have the same matrix; one with more states
+    has more columns, in the same directions as far as they go.
+
+    Parameters
+    ----------
+    systems : mapping, or sequence of str or System
+        What to learn: names from `systems.available()`, systems, or anything that `fit_system` takes by a name of
+        yours, such as recordings. The networks see all states.
+    units : int
+        Network size; as many biases learn for each system.
+    solver : LevenbergMarquardt, optional
+        Default: that of `fit_system`.
+    recipe : Recipe, optional
+        Without recurrent weights and of independent wiring; default: `Recipe.shaping()`.
+    seed, samples, dt, washout, closed_loop, holdout, patience
+        As in `fit_system`.
+    batch : int
+        Systems that are learned at once. They take 8 x units x samples bytes each, twice.
+    progress : bool
+        Whether to show a bar. Ctrl-C ends learning and keeps what there is of systems that have begun.
+
+    Returns
+    -------
+    SystemBank
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, its value and the rule.
+    RuntimeError
+        If frozen weights changed.
+
+    Examples
+    --------
+    >>> bank = fit_many(["lorenz63", "rossler"], units=40, samples=1000, progress=False)
+    >>> bank["rossler"].network.learned, list(bank)
+    (40, ['lorenz63', 'rossler'])
+    """
+    solver = LevenbergMarquardt(iterations=200) if solver is None else solver
+    if not isinstance(solver, LevenbergMarquardt):
+        raise TypeError(f"solver must be a LevenbergMarquardt for systems learned together, got {solver!r}")
+    batch, patience = checks.whole("batch", batch, at_least=1), checks.whole("patience", patience, at_least=1)
+    problems = {
+        name: Forecasting(
+            source,
+            samples=samples,
+            dt=dt,
+            seed=seed,
+            washout=washout,
+            closed_loop=closed_loop,
+            holdout=holdout,
+            lattice=False,
+        )
+        for name, source in _named(systems).items()
+    }
+    recipe = replace(recipe or Recipe.shaping(), seed=checks.seed("seed", seed))
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for name, problem in problems.items():
+        alike.setdefault(problem.recording.values.shape, []).append(name)
+    fits: dict[str, SystemFit] = {}
+    networks: dict[int, RNN] = {}
+    with tqdm(total=len(problems), disable=not progress, desc="learning", unit="system", leave=False) as bar:
+        for names in alike.values():
+            first = problems[names[0]]
+            states = len(first.recording.states)
+            if states not in networks:
+                networks[states] = first.network(units, recipe=recipe, learn=("bias",))
+            for k in range(0, len(names), batch):
+                some = {name: problems[name] for name in names[k : k + batch]}
+                fits |= _together(some, networks[states], solver, seed, patience)
+                bar.update(len(some))
+    return SystemBank({name: fits[name] for name in problems})
+
+
+class SystemBank(Mapping[str, SystemFit]):
+    """Fits of many systems by name, whose networks share their frozen weights: a system is switched in no time.
+
+    Systems of as many states have networks with the same frozen arrays. `save` and `load` keep all fits in one file, of
+    a few kilobytes a system: biases, frames, histories and digests, never the matrices.
+
+    Parameters
+    ----------
+    fits : mapping
+        Fits whose networks are of one solver and, for as many states, of the same frozen arrays.
+
+    Raises ValueError where they are not, or there are none.
+
+    >>> bank = SystemBank({"a": fit_system("lorenz63", units=30, samples=500, progress=False)})
+    >>> import systems
+    >>> test = systems.get("lorenz63").simulate(duration=1.0, seed=7)
+    >>> bank["a"].forecast(test, steps=3).forecast.sizes["time"]
+    3
+    """
+
+    def __init__(self, fits: Mapping[str, SystemFit]) -> None:
+        if not fits:
+            raise ValueError("fits must hold at least one fit, got none")
+        for name, fit in fits.items():
+            if not isinstance(name, str) or not name:
+                raise ValueError(f"a name must be a word, got {name!r}")
+            if not isinstance(fit, SystemFit) or fit.network.learn != ("bias",) or fit.frame.delays != (1, 1):
+                raise ValueError(
+                    f"fits must be of systems whose biases learned and whose past is not seen, got {fit!r}"
+                )
+        if len({(str(fit.solver), fit.network.units) for fit in fits.values()}) > 1:
+            raise ValueError("fits must have one solver and one count of units")
+        self._fits = dict(fits)
+        self.networks: dict[int, RNN] = {}
+        for name, fit in fits.items():
+            one, first = fit.network, self.networks.setdefault(fit.network.outputs, fit.network)
+            if one.to_dict() != first.to_dict() or one.digests() != first.digests():
+                raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
+
+    def __getitem__(self, name: str) -> SystemFit:
+        if name not in self._fits:
+            raise KeyError(f"name must be one of {', '.join(map(repr, self))}, got {name!r}")
+        return self._fits[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fits)
+
+    def __len__(self) -> int:
+        return len(self._fits)
+
+    def __repr__(self) -> str:
+        return f"<SystemBank of {len(self)} systems: {next(iter(self.values())).network.units} units>"
+
+    def to_dataset(self) -> xr.Dataset:
+        """All fits as one Dataset.
+
+        `learned_bias` (task, row) and the histories (task, iteration), which end in NaN; frames and names of the
+        states of all systems lie one behind the other along `component`, `states` (task) of each.
+        """
+        fits = list(self.values())
+        arrays = [fit.arrays() for fit in fits]
+        frames = {
+            name: Labelled("component", np.concatenate([np.asarray(each[name].values) for each in arrays]), "1", about)
+            for name, about in ((name, arrays[0][name].long_name) for name in _FRAME)
+        }
+        records = xr.concat([fit.history for fit in fits], "task", join="outer", combine_attrs="override")
+        history = {
+            f"history_{name}": Labelled(("task", "iteration"), record.values, record.units, record.long_name)
+            for name, record in records.transpose("task", "iteration").data_vars.items()
+        }
+        biases = np.stack([fit.network.bias.detach().cpu().numpy() for fit in fits])
+        states = [len(fit.recording.states) for fit in fits]
+        ds = dataset(
+            {
+                "learned_bias": Labelled(("task", *fits[0].network.bias_dims), biases, "1", "learned bias"),
+                "states": Labelled("task", states, "1", "number of states"),
+                **frames,
+                **history,
+            },
+            {
+                "task": Labelled("task", list(self), "1", "task"),
+                "iteration": Labelled("iteration", records.iteration.values, "1", "iteration"),
+            },
+            title=f"fits of {len(fits)} systems over the same frozen weights",
+            config={
+                "seed": fits[0].network.recipe.seed,
+                "networks": {str(states): network.to_dict() for states, network in self.networks.items()},
+                "solver": fits[0].configuration()["solver"],
+                "tasks": [{"about": fit.about(), "settings": fit.settings} for fit in fits],
+            },
+            references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
+        )
+        digests = {
+            "frozen": {str(states): network.digests() for states, network in self.networks.items()},
+            "stored": netcdf.digests(ds),
+        }
+        return ds.assign_attrs(format=_FORM, digests=json.dumps(digests))
+
+    def save(self, path: str | Path) -> Path:
+        """Write all fits to one netCDF file, which appears whole or not at all; `SystemBank.load(path)` reads it."""
+        return netcdf.write_netcdf(self.to_dataset(), path)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> SystemBank:
+        """Read a bank that `save` wrote: draw its frozen arrays again and check every digest.
+
+        Nothing in the file is executed. Raises FileNotFoundError where there is no file, and ValueError where the file
+        is truncated, altered or no such bank.
+        """
+
+        def rebuild(ds: xr.Dataset, config: dict, frozen: dict) -> SystemBank:
+            names = [str(name) for name in ds["task"].values]
+            if len(set(names)) < len(names) or not all(names) or len(config["tasks"]) != len(names):
+                raise ValueError(f"task must name every fit in its own way, got {names}")
+            solver = dict(config["solver"])
+            make = Solver.known[checks.choice("solver", solver.pop("name"), Solver.known)](**solver)
+            networks: dict[str, Any] = {}
+            fits, ends = {}, ds["states"].values.cumsum()
+            if ends[-1] != ds.sizes["component"]:
+                raise ValueError(f"component must have {ends[-1]} entries, got {ds.sizes['component']}")
+            for k, (name, end, task) in enumerate(zip(names, ends, config["tasks"], strict=True)):
+                one, states = ds.isel(task=k), str(ds["states"].values[k])
+                if states not in networks:
+                    networks[states] = checkpoint.draw(config["networks"][states], one, frozen[states], device)
+                network = _sibling(networks[states])
+                network.bias.data.copy_(checkpoint.numbers(one, {"bias": tuple(network.bias.shape)})["bias"])
+                part = one.isel(component=slice(end - int(states), end))
+                history = one[[n for n in one.data_vars if str(n).startswith("history_")]]
+                history = history.rename({n: str(n).removeprefix("history_") for n in history.data_vars})
+                history = history.drop_vars("task").dropna("iteration", subset=["loss"]).dropna("iteration", how="all")
+                history = history[[n for n in history.data_vars if history[n].notnull().any()]]
+                fits[name] = SystemFit.revive(
+                    task["about"], part, network=network, solver=make, settings=dict(task["settings"]), history=history
+                )
+            return cls(fits)
+
+        return checkpoint.read(path, _FORM, rebuild)
+
+
+def _named(systems: Any) -> dict[str, Any]:
+    """What is to be learned, by name."""
+    if isinstance(systems, Mapping):
+        found = dict(systems)
+    elif isinstance(systems, str) or not isinstance(systems, Iterable):
+        raise TypeError(f"systems must be several, such as ['lorenz63', 'rossler'], got {systems!r}")
+    else:
+        each = list(systems)
+        found = {getattr(system, "name", system): system for system in each}
+        if len(found) < len(each):
+            raise ValueError(f"systems must have distinct names, got {each}: give them names in a mapping")
+    if not found or not all(isinstance(name, str) and name for name in found):
+        raise ValueError(f"systems must be one or more with names, got {list(found)}")
+    return found
+
+
+def _together(
+    problems: Mapping[str, Forecasting], network: RNN, solver: LevenbergMarquardt, seed: int, patience: int
+) -> dict[str, SystemFit]:
+    """Learn problems of one shape: the first stage of all together, what follows of each by itself."""
+    frozen = network.digests()
+    networks = [_sibling(network) for _ in problems]
+    stages = [problem.stages(one, solver, seed) for problem, one in zip(problems.values(), networks, strict=True)]
+    firsts = [next(each) for each in stages]
+    train, held_out = (_steps(network, [getattr(first, part) for first in firsts]) for part in ("train", "held_out"))
+    plain = torch.ones_like(network.start[:1, None])
+    monitors = [
+        Monitor(one, ParametricSteps(held_out.subset(slice(k, k + 1)), plain), patience, progress=False)
+        for k, one in enumerate(networks)
+    ]
+    solver.solve_together(networks, train, monitors)
+    fits = {}
+    for (name, problem), one, monitor, first, later in zip(
+        problems.items(), networks, monitors, firsts, stages, strict=True
+    ):
+        monitor.records[-1] |= first.measure(one)
+        for stage in later:
+            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better)
+            solver.solve(one, stage.train, monitor)
+        settings = {
+            **problem.settings(first.train), "patience": patience, "goal": 0.0, "interrupted": int(monitor.interrupted),
+        }  # fmt: skip
+        history = monitor.history(first.units)
+        fits[name] = problem.fit(network=one, solver=solver, history=history, settings=settings)
+    if network.digests() != frozen:
+        raise RuntimeError("frozen weights have changed during learning; please report this")
+    return fits
+
+
+def _steps(network: RNN, parts: Sequence[Sequences]) -> SingleSteps:
+    """The single steps of sequences of one shape; without memory the washout says nothing."""
+    inputs, targets = (
+        torch.stack([each.flatten(0, 1) for each in column])
+        for column in ([p.inputs[:, p.washout :] for p in parts], [p.targets for p in parts])
+    )
+    return SingleSteps(network, inputs, targets)
+
+
+def _sibling(network: RNN) -> RNN:
+    """A network with the same frozen arrays, not copies of them, and learned numbers of its own."""
+    other = copy.copy(network)
+    other._parameters = {name: nn.Parameter(p.detach().clone()) for name, p in network.named_parameters()}
+    return other
