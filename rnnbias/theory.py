@@ -79,14 +79,16 @@ def balanced(network: FNN) -> FNN:
     """The same function with the largest input weight of each unit as large as its largest output weight.
 
     ReLU is homogeneous: relu(s u) = s relu(u) for s > 0, so that a factor can move across each unit. This makes `edge`
-    smallest, and windows of equal width cost equally much on both sides.
+    smallest, and windows of equal width cost equally much on both sides. Raises ValueError for structured weights.
     """
     parts = _read("network", network)
+    if network.recipe.structure != "dense":
+        raise ValueError(f"network must have dense weights, which can be scaled unit by unit, got {network!r}")
     inward, outward = np.abs(parts.weight).max(1), np.abs(parts.readout).max(0)
     factor = np.sqrt(np.divide(outward, inward, out=np.ones_like(inward), where=(inward > 0) & (outward > 0)))
     result = copy.deepcopy(network)
     with torch.no_grad():
-        result.get_buffer("weight_1").copy_(torch.from_numpy(parts.weight * factor[:, None]))
+        result.state_dict()["weight_1"].copy_(torch.from_numpy(parts.weight * factor[:, None]))
         result.readout.copy_(torch.from_numpy(parts.readout / factor))
     _shift(result, parts.bias * factor)
     return result

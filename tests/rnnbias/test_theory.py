@@ -153,3 +153,15 @@ def test_the_width_is_that_of_the_law_and_safe_for_the_binomial():
 def test_what_the_theorem_does_not_cover_is_refused(call, error):
     with pytest.raises((ValueError, TypeError), match=error):
         call()
+
+
+@pytest.mark.parametrize("learn", ["bias", {"bias", "weights", "readout"}])
+def test_a_balanced_network_is_the_same_function_whatever_learned(learn):
+    network = small(8, learn=learn)
+    x = torch.randn(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(balanced(network)(x), network(x))
+
+
+def test_structured_weights_cannot_be_balanced():
+    with pytest.raises(ValueError, match="network must have dense weights"):
+        balanced(FNN(64, 64, 1, recipe=Recipe(structure="hadamard", wiring="independent")))
