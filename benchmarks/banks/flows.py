@@ -95,7 +95,9 @@ def _recording(name: str, data: xr.Dataset, trials: slice, samples: slice) -> xr
 def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
     """All flows, over (flow,); the bank of them is left in the folder."""
     alone = [one.seconds.rename("seconds_alone") for cell, one in runs.items() if cell.condition == "one by one"]
-    every = xr.concat([one for cell, one in runs.items() if cell.condition == "together"], "flow", join="outer")
+    every = xr.concat(
+        [one.drop_encoding() for cell, one in runs.items() if cell.condition == "together"], "flow", join="outer"
+    )
     every = (
         every.merge(xr.concat(alone, "flow"), join="outer")
         if alone
