@@ -163,8 +163,8 @@ def report(data: xr.Dataset) -> list[str]:
     lines += [
         f"Van der Pol learned at mu {_SEEN_MU[0]:g} to {_SEEN_MU[-1]:g} ({len(_SEEN_MU)} values, "
         f"{_SIZES['van_der_pol'][1]} samples each), {number(rhythm.learned.median(), '{:.0f}')} numbers in "
-        f"{number(rhythm.seconds.median(), '{:.0f}')} s of a core; {int(rhythm.learned.count())} seeds. The scale of its "
-        "inputs and its size were chosen by periods at 0.8, 1.6 and 2.4.", "",
+        f"{number(rhythm.seconds.median(), '{:.0f}')} s of a core; {int(rhythm.learned.count())} seeds. The scale of "
+        "its inputs and its size were chosen by periods at 0.8, 1.6 and 2.4.", "",
     ]  # fmt: skip
     rows = []
     for mu in _MU:

@@ -143,8 +143,8 @@ def report(data: xr.Dataset) -> list[str]:
         ]), "",
         f"Median valid time (threshold {_THRESHOLD}) of {_WINDOWS} windows in Lyapunov times, of trials that were not "
         "seen. Tests last for four Lyapunov times or more. A state that grows without bound is an angle, seen as its "
-        "cosine and its sine. All trials start within 1 % of one state, ten periods before: those of weakly chaotic "
-        "flows are still near those that were learned from, so that their tests are not independent.", "",
+        "cosine and its sine. All trials start within 1 % of one state, ten periods before: those of weakly "
+        "chaotic flows are still near those that were learned from, so that their tests are not independent.", "",
     ]  # fmt: skip
     order = chaotic.sortby(chaotic.valid_time, ascending=False)
     names = ("states", "exponent", "valid_time", "exceeding", "held_out_loss")
