@@ -690,7 +690,7 @@ class SystemFit(Fit):
             rate, path = state[:, :-seen].reshape(-1, network.units), list(state[:, -seen:].chunk(loop.window, 1))
             path = [*path[1:], frame.predict(path[-1], network.read(rate).view_as(path[-1]))]
             rate = network.advance(rate, network.external(loop.given(path)))[1]
-            return torch.cat([rate.view(len(state), -1), *path], 1)
+            return torch.cat([rate.view(len(state), state.shape[1] - seen), *path], 1)
 
         with torch.no_grad():
             rate = network(frame.inputs(standard)).rate[:, -1].reshape(len(standard), -1)
