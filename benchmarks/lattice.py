@@ -28,7 +28,7 @@ import peers
 import seeds
 import systems
 from arguments import Parser, complete, machine, module, save, scores
-from noise import exponent, noisy
+from noise import CONTEXT, MARK, Key, exponent, noisy, told
 from rnnbias import LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
@@ -36,8 +36,6 @@ from systems import System, checks
 from systems.labels import source
 from tables import aligned, number
 
-_CONTEXT = 100
-_MARK = 0.4  # threshold of the valid time
 _RINGS = {"lorenz96": (40, 0.02), "kuramoto_sivashinsky": (32, 0.25)}  # sites, and the time between samples
 _SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
@@ -47,15 +45,6 @@ _SCORES = {
     **columns.SCORES,
     "tuned": peers.TUNED,
 }
-
-
-class Key(NamedTuple):
-    """Which row."""
-
-    system: str
-    learner: str
-    noise: float
-    seed: int
 
 
 class Size(NamedTuple):
@@ -107,7 +96,7 @@ def trials(name: str, size: Size) -> tuple[System, xr.DataArray, xr.DataArray]:
     """A system, its true training trial, and the test trials: context and what follows."""
     sites, dt = _RINGS[checks.choice("--systems", name, _RINGS)]
     system = systems.get(name, size=size.sites or sites)
-    ahead = (_CONTEXT + 1) * dt + size.reach / exponent(name)
+    ahead = (CONTEXT + 1) * dt + size.reach / exponent(name)
     train = system.simulate(duration=(size.samples + 1) * dt, dt=dt, seed=seeds.TRAIN).trajectory
     test = system.simulate(trials=size.windows, duration=ahead, dt=dt, seed=seeds.TEST).trajectory
     return system, train.assign_attrs(lyapunov=exponent(name)), test
@@ -121,16 +110,16 @@ def row(key: Key, size: Size) -> xr.Dataset:
     began = time.perf_counter()
     model = LEARNERS[key.learner](data, system, size, key.seed)
     found = {"seconds": time.perf_counter() - began, "learned": float(model.learned), "tuned": peers.chosen(model)}
-    truth, steps = test.isel(time=slice(_CONTEXT, -1)), test.sizes["time"] - _CONTEXT - 1
+    truth, steps = test.isel(time=slice(CONTEXT, -1)), test.sizes["time"] - CONTEXT - 1
 
     def made(model: Forecaster, start: xr.DataArray) -> xr.Dataset:
         """Forecasts after the contexts of `start`, beside the truth."""
-        run = forecast_windows(model, start, windows=len(start), context=_CONTEXT, steps=steps)
+        run = forecast_windows(model, start, windows=len(start), context=CONTEXT, steps=steps)
         clean = run.truth.copy(data=truth.values[: len(start)])
         return run.assign(truth=clean, scale=xr.full_like(run.scale, float(scale)))
 
     def valid(model: Forecaster, start: xr.DataArray) -> float:
-        return float(score_windows(made(model, start), [_MARK]).valid_time.median())
+        return float(score_windows(made(model, start), [MARK]).valid_time.median())
 
     found["clean_start"] = valid(model, test)
     found["noisy_start"] = valid(model, noisy(test, key.noise, scale, seeds.TEST, key.seed))
@@ -169,10 +158,10 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         "# One network for every site of a lattice", "", f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations; {size.windows} windows of other trials, "
         f"{data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times at threshold "
-        f"{_MARK}, at most {size.reach:g}, always against the truth; *valid time* after {_CONTEXT} true samples, "
+        f"{MARK}, at most {size.reach:g}, always against the truth; *valid time* after {CONTEXT} true samples, "
         "*noisy start* after noisy ones. Biases that learned in closed loop begin a forecast at what they estimate "
         "behind the last samples.", "",
-        *_lattices(data, size), "", *aligned([*header, "seconds"], table), "", *_tuned(data),
+        *_lattices(data, size), "", *aligned([*header, "seconds"], table), "", *told(data),
         columns.note("the valid time"), "",
         "The peers were tuned by free runs through the second half of the training trial; no choice was made on trials "
         "that are tested here.", "",
@@ -184,14 +173,6 @@ def _lattices(data: xr.Dataset, size: Size) -> Iterator[str]:
     for name in data.system.values:
         system = trials(name, size)[0]
         yield f"- {name}: {system.size} sites, {system.lattice}, a sample every {_RINGS[name][1]:g}."
-
-
-def _tuned(data: xr.Dataset) -> Iterator[str]:
-    """What tuning chose."""
-    for name, learner, noise in itertools.product(data.system.values, data.learner.values, data.noise.values):
-        if text := peers.settings(data.tuned.sel(system=name, learner=learner, noise=noise)):
-            yield f"- Tuned, {learner} on {name} at {100 * noise:g} % noise: {text}."
-    yield ""
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -37,8 +37,8 @@ from systems.labels import source
 from tables import aligned, number
 
 _NOISE_SEED = 1000
-_CONTEXT = 100
-_MARK = 0.4  # threshold of the valid time
+CONTEXT = 100
+MARK = 0.4  # threshold of the valid time
 _FOLLOWED = 2000  # samples to measure an exponent by
 _DELAYS = (8, 2)  # of biases, where one state is seen
 _FEW = 25  # windows of the columns of robustness
@@ -131,7 +131,7 @@ def trials(
     """The true training trial, and the test trials: context and what follows."""
     seen = None if observed is None else [observed]
     system = systems.get(name)
-    ahead = (_CONTEXT + 1) * system.dt + reach / exponent(name)
+    ahead = (CONTEXT + 1) * system.dt + reach / exponent(name)
     train = system.simulate(duration=(samples + 1) * system.dt, seed=seeds.TRAIN, observed=seen).trajectory
     test = system.simulate(trials=windows, duration=ahead, seed=seeds.TEST, observed=seen).trajectory
     return train, test
@@ -151,14 +151,14 @@ def row(key: Key, size: Size) -> xr.Dataset:
     began = time.perf_counter()
     model = LEARNERS[key.learner](data, size, key.seed)
     found = {"seconds": time.perf_counter() - began, "learned": float(model.learned), "tuned": peers.chosen(model)}
-    truth, steps = test.isel(time=slice(_CONTEXT, -1)), test.sizes["time"] - _CONTEXT - 1
+    truth, steps = test.isel(time=slice(CONTEXT, -1)), test.sizes["time"] - CONTEXT - 1
 
     def valid(model: Forecaster, start: xr.DataArray, windows: int = size.windows) -> float:
         """Median valid time after the contexts of `start`, beside the truth."""
         start = start[:windows]
-        made = forecast_windows(model, start, windows=len(start), context=_CONTEXT, steps=steps)
+        made = forecast_windows(model, start, windows=len(start), context=CONTEXT, steps=steps)
         made = made.assign(truth=made.truth.copy(data=truth.values[:windows]), scale=made.scale.copy(data=scale))
-        return float(score_windows(made, [_MARK]).valid_time.median())
+        return float(score_windows(made, [MARK]).valid_time.median())
 
     found["clean_start"] = valid(model, test)
     found["noisy_start"] = valid(model, noisy(test, key.noise, scale, seeds.TEST, key.seed))
@@ -202,18 +202,18 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
         f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times "
-        f"(exponents per time unit: {exponents}) at threshold {_MARK}, at most {size.reach:g}, always "
-        f"against the truth; *valid time* and *clean raw* after {_CONTEXT} true samples, *noisy start* after noisy "
+        f"(exponents per time unit: {exponents}) at threshold {MARK}, at most {size.reach:g}, always "
+        f"against the truth; *valid time* and *clean raw* after {CONTEXT} true samples, *noisy start* after noisy "
         "ones. Biases that learned in closed loop begin a forecast at what they estimate behind the last samples, but "
         "for *clean raw*, where they begin at the very last.", "",
-        *_leaders(data), "", *aligned(header, table), "", *_tuned(data),
+        *_leaders(data), "", *aligned(header, table), "", *told(data),
         columns.note(f"*clean raw* on {min(_FEW, size.windows)} windows"), "",
         "Polynomial regression and the echo-state network were tuned by free runs through the second half of the "
         "training trial; no choice was made on trials that are tested here.", "",
     ])  # fmt: skip
 
 
-def _tuned(data: xr.Dataset) -> Iterator[str]:
+def told(data: xr.Dataset) -> Iterator[str]:
     """What tuning chose."""
     for system, learner, noise in itertools.product(data.system.values, data.learner.values, data.noise.values):
         if text := peers.settings(data.tuned.sel(system=system, learner=learner, noise=noise)):
