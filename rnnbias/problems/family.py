@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from rnnbias.objectives import ParametricSteps, SingleSteps
 from rnnbias.problems.base import Objectives, Problem, solve
 from rnnbias.problems.forecasting import SystemFit
 from rnnbias.problems.frame import Frame
+from rnnbias.problems.free_runs import STAYS, FreeRuns, long_run
 from rnnbias.solvers import LevenbergMarquardt, Solver
 from systems import System, checks
 from systems.labels import Labelled
@@ -83,6 +85,12 @@ def fit_family(
     -------
     FamilyFit
 
+    Warns
+    -----
+    UserWarning
+        Where a long free run at one of the conditions escapes, freezes or drifts; `Fit.settings["free_run"]` and the
+        representation say that too.
+
     Raises
     ------
     ValueError, TypeError
@@ -98,10 +106,13 @@ def fit_family(
     problem = Family(
         system, parameters, samples=samples, dt=dt, observed=observed, seed=seed, holdout=holdout,
     )  # fmt: skip
-    return solve(
+    fit = solve(
         problem, units=units, learn=_LEARN, solver=solver, seed=seed, recipe=recipe, patience=patience, goal=goal,
         device=device, progress=progress,
     )  # fmt: skip
+    if (fate := fit.settings["free_run"]) != STAYS:
+        warnings.warn(f"a long free run {fate}: the fit is not to be trusted beyond its valid time", stacklevel=2)
+    return fit
 
 
 @dataclass(frozen=True)
@@ -210,13 +221,24 @@ class Family(Problem):
         return {"samples": int(np.prod(self.recordings[0].values.shape[:2])), "holdout": self.holdout}
 
     def fit(self, **fields: Any) -> FamilyFit:
-        """See `Problem.fit`."""
+        """See `Problem.fit`; a long free run at every condition says whether the network stays with what it learned."""
         first = self.recordings[0]
+        fields["settings"]["free_run"] = self._fate(fields["network"])
         described = first._replace(values=first.values[:0], unit=1.0, unit_name=first.time_units)
         conditions = xr.DataArray(self.conditions, {"parameter": list(self.parameters)}, ("condition", "parameter"))
         return FamilyFit(
             frame=self.frame, recording=described, conditions=conditions, standardiser=self.standardiser, **fields
         )
+
+    def _fate(self, network: ParametricRNN) -> str:
+        """What becomes of a long free run at the first condition where it does not stay."""
+        for values, fitting in zip(self.conditions, self._split[0], strict=True):
+            last = self.frame.states.transform(fitting[:1, -1:], network.start)
+            runs = FreeRuns(self.frame, last, last, self.recordings[0].dt)
+            one = network.at(self.standardiser.transform(values, network.start))
+            if (fate := runs.fate(one, long_run(fitting))) != STAYS:
+                return f"{fate} at {_named(self.parameters, values)}"
+        return STAYS
 
     @property
     def _cyclic(self) -> bool:
@@ -279,8 +301,7 @@ class FamilyFit(Fit):
             raise ValueError(f"parameters must all be given, got none for {', '.join(missing)}")
         point = np.array([checks.number(name, values[name]) for name in names])
         z = self.standardiser.transform(point, self.network.start)
-        named = ", ".join(f"{name}={value:g}" for name, value in zip(names, point, strict=True))
-        return self._system(self.network.at(z), f"{self.name} ({named})")
+        return self._system(self.network.at(z), f"{self.name} ({_named(names, point)})")
 
     def score(self, test: Data, values: Mapping[str, float], **options: Any) -> xr.Dataset:
         """Score forecasts of a test at these values of the parameters; see `SystemFit.score`."""
@@ -321,5 +342,13 @@ class FamilyFit(Fit):
             recording=self.recording._replace(name=name),
             solver=self.solver,
             history=self.history,
-            settings=self.settings,
+            settings={name: value for name, value in self.settings.items() if name != "free_run"},
         )
+
+    def __repr__(self) -> str:
+        fate = str(self.settings.get("free_run", STAYS))
+        return super().__repr__() if fate == STAYS else f"{super().__repr__()[:-1]}; a long free run {fate}>"
+
+
+def _named(names: Iterable[str], values: Iterable[float]) -> str:
+    return ", ".join(f"{name}={value:g}" for name, value in zip(names, values, strict=True))

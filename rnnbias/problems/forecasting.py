@@ -34,7 +34,7 @@ from rnnbias.problems.frame import (
     single_steps,
     starts,
 )
-from rnnbias.problems.free_runs import STAYS, VALID, FreeRuns
+from rnnbias.problems.free_runs import STAYS, VALID, FreeRuns, correlation_time, long_run
 from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import Lattice, System, checks
 from systems.labels import Labelled
@@ -326,7 +326,7 @@ class Forecasting(Problem):
 
     def embedded(self) -> Self:
         """The same problem with delays over one correlation time of the data."""
-        return self.varied(delays=(_DELAYS, max(1, round(self._correlation / (_DELAYS - 1)))))
+        return self.varied(delays=(_DELAYS, max(1, round(correlation_time(self._split[0]) / (_DELAYS - 1)))))
 
     def network(self, units: Any, **drawing: Any) -> RNN:
         """See `Problem.network`."""
@@ -421,23 +421,8 @@ class Forecasting(Problem):
         described = self.recording._replace(values=self.recording.values[:0])
         network = fields["network"]
         fields["settings"]["noise"] = fields["history"].noise.values[-1] if "noise" in fields["history"] else 0.0
-        fields["settings"]["free_run"] = self.free_runs(network).fate(network, self._long)
+        fields["settings"]["free_run"] = self.free_runs(network).fate(network, long_run(self._split[0]))
         return SystemFit(frame=self.frame, recording=described, **fields)
-
-    @property
-    def _long(self) -> int:
-        """Steps of a long free run: 20 correlation times of the training data, within bounds."""
-        return int(np.clip(20 * self._correlation, 1000, 20000))
-
-    @property
-    def _correlation(self) -> int:
-        """Samples until no state is like itself any more: until every autocorrelation has fallen to 1/e."""
-        values = self._split[0]
-        standard = values - values.mean((0, 1))
-        lags = np.unique(np.geomspace(1, values.shape[1] // 2, 40).astype(int))
-        alike = [(standard[:, lag:] * standard[:, :-lag]).mean((0, 1)) / standard.var((0, 1)) for lag in lags]
-        apart = np.flatnonzero(np.max(alike, 1) < np.exp(-1))
-        return int(lags[apart[0]]) if len(apart) else values.shape[1]
 
     def free_runs(self, network: RNN) -> FreeRuns:
         """Windows of the held-out data to run freely through."""

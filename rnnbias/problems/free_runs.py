@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rnnbias.networks import RNN
 from rnnbias.problems.frame import Frame, closed_loop
 
-__all__ = ["STAYS", "VALID", "FreeRuns"]
+__all__ = ["STAYS", "VALID", "FreeRuns", "correlation_time", "long_run"]
 
 VALID = 0.4  # threshold of the valid time shown while learning
 STAYS = "stays with what was learned"
@@ -52,3 +53,17 @@ class FreeRuns(NamedTuple):
         """Mean logarithm (base 10) of the error, and whether every run stays valid to its end."""
         error = self.error(network)
         return float(error.clamp(1e-12, 10.0).log10().mean()), bool((error <= VALID).all())
+
+
+def long_run(values: np.ndarray) -> int:
+    """Steps of a long free run: 20 correlation times of data (trial, time, state), within bounds."""
+    return int(np.clip(20 * correlation_time(values), 1000, 20000))
+
+
+def correlation_time(values: np.ndarray) -> int:
+    """Samples until no state is like itself any more: until every autocorrelation has fallen to 1/e."""
+    standard = values - values.mean((0, 1))
+    lags = np.unique(np.geomspace(1, values.shape[1] // 2, 40).astype(int))
+    alike = [(standard[:, lag:] * standard[:, :-lag]).mean((0, 1)) / standard.var((0, 1)) for lag in lags]
+    apart = np.flatnonzero(np.max(alike, 1) < np.exp(-1))
+    return int(lags[apart[0]]) if len(apart) else values.shape[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tqdm.auto import tqdm
 from rnnbias.networks import RNN, Recipe
 from rnnbias.objectives import ParametricSteps, Sequences, SingleSteps
 from rnnbias.problems.forecasting import Forecasting, SystemFit
+from rnnbias.problems.free_runs import STAYS
 from rnnbias.solvers import LevenbergMarquardt, Monitor, Solver
 from rnnbias.storage import checkpoint, netcdf
 from systems import System, checks
@@ -77,6 +79,11 @@ def fit_many(
     -------
     SystemBank
 
+    Warns
+    -----
+    UserWarning
+        Where long free runs escape, freeze or drift; `SystemBank.lost` says which.
+
     Raises
     ------
     ValueError, TypeError
@@ -123,7 +130,11 @@ def fit_many(
                 some = {name: problems[name] for name in names[k : k + batch]}
                 fits |= _together(some, networks[states], solver, seed, patience)
                 bar.update(len(some))
-    return SystemBank({name: fits[name] for name in problems})
+    bank = SystemBank({name: fits[name] for name in problems})
+    if lost := bank.lost:
+        told = "; ".join(f"that of {name} {fate}" for name, fate in lost.items())
+        warnings.warn(f"long free runs do not stay with what was learned: {told}", stacklevel=2)
+    return bank
 
 
 class SystemBank(Mapping[str, SystemFit]):
@@ -139,6 +150,7 @@ class SystemBank(Mapping[str, SystemFit]):
 
     Raises ValueError where they are not, or there are none.
 
+    >>> from rnnbias import fit_system
     >>> bank = SystemBank({"a": fit_system("lorenz63", units=30, samples=500, progress=False)})
     >>> import systems
     >>> test = systems.get("lorenz63").simulate(duration=1.0, seed=7)
@@ -177,7 +189,14 @@ class SystemBank(Mapping[str, SystemFit]):
         return len(self._fits)
 
     def __repr__(self) -> str:
-        return f"<SystemBank of {len(self)} systems: {next(iter(self.values())).network.units} units>"
+        lost = f"; {len(self.lost)} long free runs do not stay with what was learned" if self.lost else ""
+        return f"<SystemBank of {len(self)} systems: {next(iter(self.values())).network.units} units{lost}>"
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """What becomes of long free runs, by the names of systems with which they do not stay."""
+        fates = {name: str(fit.settings.get("free_run", STAYS)) for name, fit in self.items()}
+        return {name: fate for name, fate in fates.items() if fate != STAYS}
 
     def to_dataset(self) -> xr.Dataset:
         """All fits as one Dataset.

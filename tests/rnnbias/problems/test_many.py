@@ -160,3 +160,9 @@ def test_a_forged_configuration_is_refused(forge, bank, tmp_path):
 def test_what_is_no_bank_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="path must name a file"):
         SystemBank.load(tmp_path / "none.nc")
+
+
+def test_no_bank_fails_silently():
+    with pytest.warns(UserWarning, match="that of lorenz63 (escapes|freezes|drifts)"):
+        lost = fit_many(["lorenz63"], units=4, samples=300, progress=False)
+    assert list(lost.lost) == ["lorenz63"] and "1 long free runs do not stay" in repr(lost)
