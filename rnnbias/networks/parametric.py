@@ -32,6 +32,7 @@ class ParametricRNN(RNN):
     **settings
         As in `RNN`; `learn` may name "modulation".
 
+    >>> from rnnbias import Recipe
     >>> network = ParametricRNN(6, 2, 2, parameters=1, recipe=Recipe.shaping(), learn={"bias", "modulation"})
     >>> network.learned, network.at(torch.ones(1, dtype=torch.float64)).learned
     (12, 6)

@@ -32,6 +32,7 @@ RESULTS = {
     "valid_time, one threshold": lambda: metrics.valid_time(LONG, LONG, SCALE, 1.0, 0.4),
     "nrmse": lambda: metrics.nrmse(LONG, LONG, SCALE, (1.0, 2.0)),
     "nrmse, one horizon": lambda: metrics.nrmse(LONG, LONG, SCALE, 1.0),
+    "sliced_wasserstein": lambda: metrics.sliced_wasserstein(LONG, LONG, SCALE),
     "state_space_divergence": lambda: metrics.state_space_divergence(LONG, LONG, SCALE),
     "mixture_divergence": lambda: metrics.mixture_divergence(LONG, LONG, SCALE, samples=10),
     "spectral_distance": lambda: metrics.spectral_distance(LONG, LONG),
