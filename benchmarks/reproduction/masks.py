@@ -151,7 +151,7 @@ MASKS = Figure(
         ("images", "MNIST, 50,000 and 10,000 [paper]", "the same; the last sixth is held out and chooses the epoch"),
         ("solver", "Adam 0.01, 30 epochs, batch 512 [paper]", "the same"),
         ("first numbers", "U[-0.01, 0.01], biases of mask networks too [paper]", "the same"),
-        ("frozen weights", "the same for both [second-hand]; U[-0.1, 0.1] [inferred]", "the same"),
+        ("frozen weights", "the same for both [second-hand]; uniform, 0.1 at most [inferred]", "the same"),
         ("units", "10,000 [second-hand]", "10,000"),
         (
             "masks", "a sigmoid that steepens on a schedule, a step at test [second-hand]; numbers unknown",

@@ -137,7 +137,7 @@ WIDTHS = Figure(
         ("solver", "Adam 0.01, 20 epochs, batch 512 [paper]", "the same"),
         ("full networks", "Xavier uniform, gain 1 [paper]", "the same"),
         ("frozen weights", "U[-0.1, 0.1], or Gaussian of sd 1 / sqrt(inputs) [paper; the root inferred]", "the same"),
-        ("first biases", "unknown", "U[-0.01, 0.01] [guess]"),
+        ("first biases", "unknown", "uniform, 0.01 at most [guess]"),
         ("activation, loss", "ReLU, cross-entropy [inferred]", "the same"),
         ("widths", "unknown grid", ", ".join(f"{n:,}" for n in _COUNTS) + " learned numbers"),
         ("runs", "5 in the first version [paper]", "the seeds of the table"),
