@@ -25,6 +25,7 @@ __all__ = ["CLUSTERS", "TASKS"]
 _WIDE, _NARROW, _EPOCHS = 32000, 4000, 10
 _LARGE = ("mnist", "fashion-mnist")
 _LEARNERS = {"bias": "bias-uniform", "full": "full"}
+_HARD = "kmnist"  # on which the paper has biases worse
 _SIGNIFICANT = 2  # standard errors
 _MOST = 15  # clusters
 _UNITS = {
@@ -97,6 +98,7 @@ def _compared(data: xr.Dataset, units: int) -> list[Claim]:
     bias, full = (data.accuracy.sel(units=units, learner=name, seed=0) for name in _LEARNERS)
     worse = (full - bias) / np.hypot(_error(bias, data), _error(full, data))
     asked = worse.notnull()
+    others = asked & (data.task != _HARD)
     hard = data.task.values[(worse >= _SIGNIFICANT).values].tolist()
     each = ", ".join(
         f"{task} {100 * float(bias.sel(task=task)):.1f} against {100 * float(full.sel(task=task)):.1f} %"
@@ -104,16 +106,17 @@ def _compared(data: xr.Dataset, units: int) -> list[Claim]:
     )
     found = [Claim(
         f"on most of seven tasks biases are as accurate as full training of the same network ({units:,} units)",
-        "[paper]", f"each task: biases worse by less than {_SIGNIFICANT} standard errors of the two test accuracies "
-        "(opposite: by more)", each or "nothing", known(xr.where(worse < _SIGNIFICANT, 1.0, -1.0).where(asked)),
+        "[paper]", "each task but KMNIST, which the paper excepts: biases worse by less than "
+        f"{_SIGNIFICANT} standard errors of the two test accuracies (opposite: by more)", each or "nothing",
+        known(xr.where(worse < _SIGNIFICANT, 1.0, -1.0).where(others)),
     )]  # fmt: skip
-    if "kmnist" in data.task.values:
-        answer = float(hard == ["kmnist"]) - float(bool(hard) and "kmnist" not in hard)
+    if _HARD in data.task.values:
+        answer = float(hard == [_HARD]) - float(bool(hard) and _HARD not in hard)
         found.append(Claim(
             f"they are significantly worse only on KMNIST ({units:,} units)", "[paper]",
             "worse by more on KMNIST, and on nothing else (opposite: on others only)",
             f"worse on {', '.join(hard) or 'nothing'}, of {int(asked.sum())} tasks",
-            known(xr.where(asked.sel(task=["kmnist"]), answer, np.nan)),
+            known(xr.where(asked.sel(task=[_HARD]) & others.any(), answer, np.nan)),
         ))  # fmt: skip
     return found
 
