@@ -105,6 +105,6 @@ def test_an_altered_family_is_refused(family, tmp_path):
 
 def test_no_family_fails_silently():
     with pytest.warns(UserWarning, match="a long free run .* at rho="):
-        lost = fit_family("lorenz63", {"rho": [26, 30]}, units=4, samples=200, solver=LevenbergMarquardt(2), progress=False)
+        lost = fit_family("lorenz63", RHO, **OPTIONS | {"units": 4})
     assert " at rho=" in lost.settings["free_run"] and f"a long free run {lost.settings['free_run']}>" in repr(lost)
     assert "free_run" not in lost.at(rho=26).settings

@@ -164,5 +164,5 @@ def test_what_is_no_bank_is_refused(tmp_path):
 
 def test_no_bank_fails_silently():
     with pytest.warns(UserWarning, match="that of lorenz63 (escapes|freezes|drifts)"):
-        lost = fit_many(["lorenz63"], units=4, samples=300, solver=LevenbergMarquardt(2), closed_loop=(), progress=False)
+        lost = fit_many(["lorenz63"], samples=300, **OPTIONS | {"units": 4})
     assert list(lost.lost) == ["lorenz63"] and "1 long free runs do not stay" in repr(lost)
