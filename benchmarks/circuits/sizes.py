@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Mapping
-from multiprocessing import get_context
 
 import numpy as np
 import torch
 import xarray as xr
 from scipy import sparse
 
+from alone import alone, peak
 from circuits.cells import Cell, chosen
 from experiments import Experiment, Plan, over_seeds
 from rnnbias import Circuit, LevenbergMarquardt, fit_activity
@@ -43,12 +42,10 @@ def cells(plan: Plan) -> list[Cell]:
 
 def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     """Measured in a process of its own, so that the memory is that of this size."""
-    with get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measure, (cell.size,))
+    return alone(_measure, cell.size)
 
 
 def _measure(units: int) -> dict[str, float]:
-    torch.set_num_threads(1)
     rng, began = np.random.default_rng(units), time.perf_counter()
     each = _SYNAPSES[units]
     columns = rng.integers(0, units, (units, each)).ravel()
@@ -83,7 +80,7 @@ def _measure(units: int) -> dict[str, float]:
         )  # fmt: skip
         found["learning"] = time.perf_counter() - start
         found["bias"] = float(((fit.network.bias.detach().numpy() - truth) ** 2).sum() / (truth**2).sum())
-    found["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    found["memory"] = peak()
     return {**found, "seconds": time.perf_counter() - began}
 
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Callable
-from multiprocessing import get_context
 from typing import NamedTuple
-
-import torch
 
 from rnnbias import Recipe
 
-__all__ = ["Cell", "alone", "peak", "recipe"]
+__all__ = ["Cell", "recipe"]
 
 
 class Cell(NamedTuple):
@@ -26,14 +21,3 @@ def recipe(structure: str) -> Recipe:
     return Recipe(
         structure=structure, law="spherical", wiring="independent", gain=0.9, input_scale=1.0, readout_scale=3.0
     )
-
-
-def alone(measure: Callable[..., dict[str, float]], *arguments: object) -> dict[str, float]:
-    """What `measure` returns in a process of its own, so that memory is that of this alone."""
-    with get_context("spawn").Pool(1, torch.set_num_threads, [1]) as pool:
-        return pool.apply(measure, arguments)
-
-
-def peak() -> float:
-    """The largest memory of this process so far (GiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

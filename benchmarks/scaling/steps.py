@@ -10,10 +10,11 @@ import numpy as np
 import torch
 import xarray as xr
 
+from alone import alone, peak
 from experiments import Experiment, Plan
 from rnnbias import RNN
 from rnnbias.plot import style
-from scaling.cells import Cell, alone, peak, recipe
+from scaling.cells import Cell, recipe
 from tables import aligned, number
 
 __all__ = ["STEPS"]

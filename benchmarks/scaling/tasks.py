@@ -11,12 +11,13 @@ from dataclasses import replace
 import torch
 import xarray as xr
 
+from alone import alone, peak
 from experiments import Experiment, Plan
 from rnnbias import FNN, RNN, LevenbergMarquardt
 from rnnbias.networks import Network
 from rnnbias.objectives import Objective, Points, Sequences
 from rnnbias.solvers import Monitor
-from scaling.cells import Cell, alone, peak, recipe
+from scaling.cells import Cell, recipe
 from tables import aligned, number
 
 __all__ = ["TASKS"]
