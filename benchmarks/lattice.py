@@ -28,7 +28,7 @@ import peers
 import seeds
 import systems
 from arguments import Parser, complete, machine, module, save, scores
-from noise import CONTEXT, MARK, Key, exponent, noisy, told
+from noise import CONTEXT, MARK, SCORES, Key, exponent, noisy, told
 from rnnbias import LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
@@ -37,14 +37,7 @@ from systems.labels import source
 from tables import aligned, number
 
 _RINGS = {"lorenz96": (40, 0.02), "kuramoto_sivashinsky": (32, 0.25)}  # sites, and the time between samples
-_SCORES = {
-    "clean_start": ("Lyapunov times", "median valid time from a true state"),
-    "noisy_start": ("Lyapunov times", "median valid time from a noisy state"),
-    "learned": ("1", "learned numbers"),
-    "seconds": ("s", "time to tune and learn"),
-    **columns.SCORES,
-    "tuned": peers.TUNED,
-}
+_SCORES = {name: about for name, about in SCORES.items() if name != "clean_raw"}
 
 
 class Size(NamedTuple):

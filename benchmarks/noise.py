@@ -42,7 +42,7 @@ MARK = 0.4  # threshold of the valid time
 _FOLLOWED = 2000  # samples to measure an exponent by
 _DELAYS = (8, 2)  # of biases, where one state is seen
 _FEW = 25  # windows of the columns of robustness
-_SCORES = {
+SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
     "noisy_start": ("Lyapunov times", "median valid time from a noisy state"),
     "clean_raw": ("Lyapunov times", "median valid time from the very last sample, true, of a context"),
@@ -166,7 +166,7 @@ def row(key: Key, size: Size) -> xr.Dataset:
         raw = replace(model, settings={**model.settings, "noise": 0.0})  # begins at the very last sample of a context
         found["clean_raw"] = valid(raw, test)
         found |= columns.steadiness(raw.network, lambda network: valid(replace(raw, network=network), test, _FEW))
-    return scores({name: found.get(name, np.nan) for name in _SCORES}, _SCORES)
+    return scores({name: found.get(name, np.nan) for name in SCORES}, SCORES)
 
 
 def report(data: xr.Dataset, size: Size, command: str) -> str:
