@@ -49,6 +49,11 @@ class Experiment:
         alone = {name for name, (_, _, *dims) in self.scores.items() if not dims}
         return scores(dict.fromkeys(alone, np.nan) | self.make(cell, plan), self.scores)
 
+    def together(self, runs: Runs, out: Path, title: str) -> xr.Dataset:
+        """All finished rows as one Dataset; rows that are missing are NaN."""
+        rows = {cell: runs.get(cell, xr.Dataset()) for cell in runs.cells}
+        return gather(rows, next(iter(rows))._fields, title=title, config={"seed": 0})
+
 
 def rows_of(
     experiments: Mapping[str, Experiment], plan: Plan, out: Path, afresh: Collection[str] = ()
@@ -77,9 +82,7 @@ def conduct(
         if name in names:
             code = code or complete(args, runs, partial(experiment.row, plan=plan), name)
         if runs:
-            rows = {cell: runs.get(cell, xr.Dataset()) for cell in runs.cells}
-            dims = next(iter(rows))._fields
-            found[name] = data = gather(rows, dims, title=f"{title}: {name}", config={"seed": 0})
+            found[name] = data = experiment.together(runs, args.out, f"{title}: {name}")
             write_netcdf(data, args.out / f"{name}.nc")
             if experiment.picture is not None:
                 save(experiment.picture(data), args.out / f"{name}.png")
@@ -103,7 +106,7 @@ def main(
         count = 1 if seeds is None else checks.whole("--seeds", args.seeds, at_least=1)
         plan = Plan(count, args.quick, args.out.resolve() / "rows" / "kept")
         args.runs = rows_of(chosen, plan, args.out, afresh=() if args.resume else chosen)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         parser.error(error)
     code, found = conduct(args, chosen, plan, names=chosen, title=f"{name} benchmark")
     lines = [f"# {title}", "", f"    {parser.command(argv)}", "", f"{machine()}, {source()}.", ""]

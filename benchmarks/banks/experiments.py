@@ -1,15 +1,18 @@
-"""What every experiment of the bank benchmark is: cells that can be run one by one, and a part of the report."""
+"""What an experiment of the bank benchmark is: its rows are Datasets, put together in a way of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import xarray as xr
 
-__all__ = ["Cell", "Experiment", "Plan"]
+import experiments
+from experiments import Plan
+
+__all__ = ["Cell", "Experiment"]
 
 
 class Cell(NamedTuple):
@@ -19,22 +22,18 @@ class Cell(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How large a run is, and where it keeps what it makes on the way."""
+@dataclass(frozen=True, kw_only=True)
+class Experiment(experiments.Experiment):
+    """An experiment, and how all rows are put together, and what else of them is left in a folder."""
 
-    quick: bool
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Cells, how one is made, how all are put together (and what else is left in a folder), what the report says of
-    that, and what it draws.
-    """
-
-    cells: Callable[[Plan], list[Cell]]
     make: Callable[[Cell, Plan], xr.Dataset]
-    gather: Callable[[Mapping[Cell, xr.Dataset], Path], xr.Dataset]
-    report: Callable[[xr.Dataset], list[str]]
-    picture: Callable[[xr.Dataset], object]
+    scores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gathered: Callable[[Mapping[Cell, xr.Dataset], Path], xr.Dataset]
+
+    def row(self, cell: Cell, plan: Plan) -> xr.Dataset:
+        """See `experiments.Experiment.row`."""
+        return self.make(cell, plan)
+
+    def together(self, runs: Mapping[Cell, xr.Dataset], out: Path, title: str) -> xr.Dataset:
+        """See `experiments.Experiment.together`."""
+        return self.gathered(runs, out).assign_attrs(title=title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,8 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from banks.experiments import Cell, Experiment, Plan
+from banks.experiments import Cell, Experiment
+from experiments import Plan
 from rnnbias import SystemFit, fit_family, metrics
 from rnnbias.evaluation import gather
 from rnnbias.plot import style
@@ -109,25 +111,18 @@ def _maxima(step: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
 def _rhythm(fit: SystemFit, system: System) -> xr.Dataset:
     """The period of the fit's free run, and the system's."""
     context = system.simulate(duration=20 * system.dt, seed=5).trajectory
-    run = fit.forecast(context, steps=1500).forecast.isel(trial=0, time=slice(300, None))
-    period = metrics.period(run.isel(state=0)).item()
-    single = copy.deepcopy(fit.network).float()
-    small = xr.DataArray(_run(fit, single, context.values[:, -1]), {"time": run.time}, "time")
+    single = replace(fit, network=copy.deepcopy(fit.network).float())
     variables = {
-        "learned_period": Labelled((), period, "1", "period of the fit"),
-        "single_period": Labelled((), metrics.period(small).item(), "1", "period in single precision"),
+        "learned_period": Labelled((), _period(fit, context), "1", "period of the fit"),
+        "single_period": Labelled((), _period(single, context), "1", "period in single precision"),
         "true_period": Labelled((), measure.period(system), "1", "period of the system"),
     }
     return dataset(variables, {}, title="rhythm of a family", config={"seed": 5})
 
 
-@torch.no_grad()
-def _run(fit: SystemFit, network: torch.nn.Module, start: np.ndarray) -> np.ndarray:
-    x, path = fit.frame.states.transform(start, network.start), []
-    for _ in range(1500):
-        x = _next(fit, network, x)
-        path.append(x[0, 0].item())
-    return np.array(path[300:])
+def _period(fit: SystemFit, context: xr.DataArray) -> float:
+    run = fit.forecast(context, steps=1500).forecast.isel(trial=0, time=slice(300, None), state=0)
+    return metrics.period(run).item()
 
 
 def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
@@ -199,4 +194,4 @@ def picture(data: xr.Dataset) -> object:
     return plt.gcf()
 
 
-FAMILY = Experiment(cells, make, together, report, picture)
+FAMILY = Experiment(cells=cells, make=make, gathered=together, report=report, picture=picture)

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from banks.data import TRAINED, simulated
-from banks.experiments import Cell, Experiment, Plan
+from banks.experiments import Cell, Experiment
+from experiments import Plan
 from rnnbias import LevenbergMarquardt, SystemBank, SystemFit, fit_many, fit_system
 from rnnbias.evaluation import Runs
 from rnnbias.plot import style
@@ -103,7 +104,7 @@ def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
         if alone
         else every.assign(seconds_alone=every.seconds * np.nan)
     )
-    parts = [SystemBank.load(path) for path in sorted((folder / "rows" / "banks").glob("*.nc"))]
+    parts = [SystemBank.load(path) for path in sorted((folder / "rows" / "kept" / "banks").glob("*.nc"))]
     bank = SystemBank({name: fit for part in parts for name, fit in part.items()})
     path, names = bank.save(folder / "flows-bank.nc"), list(bank)
     bank, began = SystemBank.load(path), time.perf_counter()
@@ -116,7 +117,7 @@ def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
         "kept": (float(len(bank)), "1", "flows in the bank"),
     }
     more = {k: ((), value, {"units": units, "long_name": words}) for k, (value, units, words) in found.items()}
-    return every.assign(more).assign_attrs(title="bank benchmark: flows")
+    return every.assign(more)
 
 
 def report(data: xr.Dataset) -> list[str]:
@@ -174,4 +175,4 @@ def picture(data: xr.Dataset) -> object:
     return ax
 
 
-FLOWS = Experiment(cells, make, together, report, picture)
+FLOWS = Experiment(cells=cells, make=make, gathered=together, report=report, picture=picture)

@@ -6,7 +6,7 @@ import xarray as xr
 
 import bank
 from banks import EXPERIMENTS, data, family, flows
-from banks.experiments import Plan
+from experiments import Plan
 from rnnbias import LevenbergMarquardt, SystemBank
 from rnnbias.evaluation import Runs
 
@@ -57,7 +57,7 @@ def test_angles_are_seen_as_cosine_and_sine():
 def test_every_cell_is_another(tmp_path):
     pytest.importorskip("dysts")
     for experiment in EXPERIMENTS.values():
-        cells = experiment.cells(Plan(False, tmp_path))
+        cells = experiment.cells(Plan(1, False, tmp_path))
         assert len({Runs(tmp_path, {}).path(cell) for cell in cells}) == len(cells) > 1
 
 
