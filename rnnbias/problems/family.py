@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,7 @@ from rnnbias.objectives import ParametricSteps, SingleSteps
 from rnnbias.problems.base import Objectives, Problem, solve
 from rnnbias.problems.forecasting import SystemFit
 from rnnbias.problems.frame import Frame
-from rnnbias.problems.free_runs import STAYS, FreeRuns, long_run
+from rnnbias.problems.free_runs import STAYS, FreeRuns, ending, long_run, warn
 from rnnbias.solvers import LevenbergMarquardt, Solver
 from systems import System, checks
 from systems.labels import Labelled
@@ -110,8 +109,7 @@ def fit_family(
         problem, units=units, learn=_LEARN, solver=solver, seed=seed, recipe=recipe, patience=patience, goal=goal,
         device=device, progress=progress,
     )  # fmt: skip
-    if (fate := fit.settings["free_run"]) != STAYS:
-        warnings.warn(f"a long free run {fate}: the fit is not to be trusted beyond its valid time", stacklevel=2)
+    warn(fit.settings)
     return fit
 
 
@@ -346,8 +344,7 @@ class FamilyFit(Fit):
         )
 
     def __repr__(self) -> str:
-        fate = str(self.settings.get("free_run", STAYS))
-        return super().__repr__() if fate == STAYS else f"{super().__repr__()[:-1]}; a long free run {fate}>"
+        return f"{super().__repr__()[:-1]}{ending(self.settings)}>"
 
 
 def _named(names: Iterable[str], values: Iterable[float]) -> str:

@@ -34,7 +34,7 @@ from rnnbias.problems.frame import (
     single_steps,
     starts,
 )
-from rnnbias.problems.free_runs import STAYS, VALID, FreeRuns, correlation_time, long_run
+from rnnbias.problems.free_runs import VALID, FreeRuns, correlation_time, ending, long_run, warn
 from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import Lattice, System, checks
 from systems.labels import Labelled
@@ -197,8 +197,7 @@ def fit_system(
         problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
         patience=patience, goal=goal, device=device, progress=progress,
     )  # fmt: skip
-    if (fate := fit.settings["free_run"]) != STAYS:
-        warnings.warn(f"a long free run {fate}: the fit is not to be trusted beyond its valid time", stacklevel=2)
+    warn(fit.settings)
     return fit
 
 
@@ -580,9 +579,9 @@ class SystemFit(Fit):
         return cls(frame=frame, recording=recording, **fields)
 
     def __repr__(self) -> str:
-        fate, lattice = str(self.settings.get("free_run", STAYS)), self.frame.lattice
+        lattice = self.frame.lattice
         shared = "" if lattice is None else f"; shared by {len(self.recording.states)} sites, {lattice}"
-        return f"{super().__repr__()[:-1]}{shared}{'' if fate == STAYS else f'; a long free run {fate}'}>"
+        return f"{super().__repr__()[:-1]}{shared}{ending(self.settings)}>"
 
     @property
     def standardiser(self) -> Standardiser:

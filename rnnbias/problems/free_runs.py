@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ from torch import Tensor
 from rnnbias.networks import RNN
 from rnnbias.problems.frame import Frame, closed_loop
 
-__all__ = ["STAYS", "VALID", "FreeRuns", "correlation_time", "long_run"]
+__all__ = ["STAYS", "VALID", "FreeRuns", "correlation_time", "ending", "long_run", "warn"]
 
 VALID = 0.4  # threshold of the valid time shown while learning
 STAYS = "stays with what was learned"
@@ -53,6 +55,18 @@ class FreeRuns(NamedTuple):
         """Mean logarithm (base 10) of the error, and whether every run stays valid to its end."""
         error = self.error(network)
         return float(error.clamp(1e-12, 10.0).log10().mean()), bool((error <= VALID).all())
+
+
+def warn(settings: Mapping[str, object]) -> None:
+    """Warn who called the caller where the long free run of a fit of these settings does not stay."""
+    if (fate := settings["free_run"]) != STAYS:
+        warnings.warn(f"a long free run {fate}: the fit is not to be trusted beyond its valid time", stacklevel=3)
+
+
+def ending(settings: Mapping[str, object]) -> str:
+    """What the representation of a fit of these settings says of its long free run: nothing where it stays."""
+    fate = str(settings.get("free_run", STAYS))
+    return "" if fate == STAYS else f"; a long free run {fate}"
 
 
 def long_run(values: np.ndarray) -> int:
