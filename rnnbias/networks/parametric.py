@@ -72,5 +72,7 @@ class ParametricRNN(RNN):
         """The plain network with the biases b(z), z being (parameter,); it shares the frozen arrays."""
         settings = {k: v for k, v in self.to_dict().items() if k not in ("network", "parameters")}
         plain = RNN.from_dict({**settings, "learn": ["bias"]}, self.start.device)
+        for name, _ in plain.named_buffers():
+            plain.register_buffer(name, self.get_buffer(name))
         plain.bias.copy_(self.bias + z @ self.modulation)
         return plain
