@@ -1,7 +1,7 @@
 """Skill against noise: biases beside polynomial regression and an echo-state network, both tuned on training data.
 
     python benchmarks/noise.py [--systems ...] [--observed STATE] [--noises ...] [--learners ...] [--seeds K]
-                               [--units N] [--out DIR] [--quick] [--resume] [--workers N]
+                               [--units N] [--readout-scale R] [--out DIR] [--quick] [--resume] [--workers N]
 
 Every seed draws the noise (in standard deviations of each state) and the random weights anew; all learners see the
 same noisy trial, and forecast the same windows of other trials, from a true state and from a noisy one. Tuning looks at
@@ -72,6 +72,7 @@ class Size(NamedTuple):
     samples: int = 5000
     reach: float = 30.0  # Lyapunov times of a forecast
     observed: str | None = None  # the one state that is seen; None: all are
+    readout_scale: float | None = None  # of biases that learn by second order; None: as `fit_system` has it
 
 
 def closed(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
@@ -85,8 +86,9 @@ def single(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
 
 
 def _shaped(data: xr.DataArray, size: Size, seed: int, lengths: tuple[int, ...] | None) -> SystemFit:
+    recipe = None if size.readout_scale is None else Recipe.shaping(readout_scale=size.readout_scale)
     return fit_system(
-        data, units=size.units, seed=seed, recipe=Recipe.shaping(readout_scale=5.0), closed_loop=lengths, holdout=0.02,
+        data, units=size.units, seed=seed, recipe=recipe, closed_loop=lengths, holdout=0.02,
         delays=None if size.observed is None else _DELAYS, progress=False,
     )  # fmt: skip
 
@@ -246,6 +248,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--learners", nargs="+", default=_USUAL, metavar="NAME", help=", ".join(LEARNERS))
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="%(default)s")
     parser.add_argument("--units", type=int, default=603, metavar="N", help="biases that learn (%(default)s)")
+    parser.add_argument(
+        "--readout-scale", type=float, metavar="R", help="of biases, over sqrt(N) (as fit_system has it)"
+    )
     args = parser.parse_args(argv)
     try:
         for noise in args.noises:
@@ -254,7 +259,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             checks.choice("--learners", name, LEARNERS)
         checks.whole("--seeds", args.seeds, at_least=1)
         checks.whole("--units", args.units, at_least=12)
-        args.size = Size(args.units, 200, observed=args.observed)
+        if args.readout_scale is not None:
+            checks.number("--readout-scale", args.readout_scale, above=0)
+        args.size = Size(args.units, 200, observed=args.observed, readout_scale=args.readout_scale)
         if args.quick:
             args.size, args.noises, args.seeds = Size(60, 10, (5, 10), 20, 600, 5.0, args.observed), args.noises[-2:], 1
         for name in args.systems:

@@ -9,6 +9,7 @@ import xarray as xr
 
 import systems
 from seeds import TRAIN
+from systems import System
 from systems.flows.catalogue import unbounded
 from systems.labels import Labelled, dataset
 
@@ -17,6 +18,7 @@ __all__ = ["TRAINED", "simulated"]
 #: Trials and samples of each that are learned from; the other trials test what was learned.
 TRAINED = 10, 500
 _TRIALS, _TRANSIENT = 30, 500  # the transient is ten periods long
+_PUSH = 0.1  # standard deviations by which starts are pushed apart
 _PART, _PARTS = 700, 4  # samples of a part of a trial, and how many parts it has at most
 _TOLERANCE = 1e-10
 _APART, _NEAR, _ENOUGH, _FAR = 1e-8, 1e-7, 4e-6, 1e-3  # distances of neighbours, in standard deviations
@@ -34,10 +36,9 @@ def simulated(name: str) -> xr.Dataset:
     variables, coords, exponents = {}, {}, np.full(_TRIALS, np.nan)
     try:
         options = {"rtol": _TOLERANCE, "atol": _TOLERANCE}
-        start = system.solve(system.starts(_TRIALS, TRAIN), np.arange(_TRANSIENT + 1) * system.dt, **options)
-        scale = start.std((0, 1))
-        gap = np.random.default_rng(TRAIN).standard_normal(start[:, -1].shape) * _APART * scale
-        last, apart = np.concatenate([start[:, -1], start[:, -1] + gap]), 0.0
+        start, scale = _scattered(system, options)
+        gap = np.random.default_rng(TRAIN).standard_normal(start.shape) * _APART * scale
+        last, apart = np.concatenate([start, start + gap]), 0.0
         while len(parts) < _PARTS and apart < _ENOUGH:
             path = system.solve(last, times, **options)
             last = path[:, -1]
@@ -61,6 +62,23 @@ def simulated(name: str) -> xr.Dataset:
         "seconds": Labelled((), time.perf_counter() - began, "s", "time to simulate and measure"),
     }
     return dataset(variables, coords, title=f"dysts:{name}", config={"seed": TRAIN})
+
+
+def _scattered(system: System, options: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Starts (trial, state) all over the attractor, and the standard deviations of the states.
+
+    The starts that dysts has, of which all are near one, are pushed apart on the attractor; after another ten periods,
+    in which chaos parts them further, each is taken at a time of its own.
+    """
+    first = system.solve(system.starts(_TRIALS, TRAIN), np.arange(_TRANSIENT + 1) * system.dt, **options)
+    scale, trials = first.std((0, 1)), np.arange(_TRIALS)
+    drawn = np.random.default_rng((TRAIN, 1)).standard_normal(first[:, -1].shape)
+    later = np.arange(2 * _TRANSIENT + 1) * system.dt
+    try:
+        path = system.solve(first[:, -1] + _PUSH * scale * drawn, later, **options)
+    except FloatingPointError:  # a start that leaves the basin
+        path = system.solve(first[:, -1], later, **options)
+    return path[trials, _TRANSIENT + trials * _TRANSIENT // _TRIALS], scale
 
 
 def _parting(gap: np.ndarray) -> np.ndarray:

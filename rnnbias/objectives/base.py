@@ -49,6 +49,11 @@ class Objective(ABC, Generic[N]):
     differentiation in reverse. Columns of a Jacobian follow `network.parameters()`, flattened.
     """
 
+    @property
+    def regular(self) -> bool:
+        """Whether the singular values of the Jacobian J have a floor, so that J^T J says as much as J."""
+        return False
+
     @abstractmethod
     def residual(self, network: N) -> Tensor:
         """Residuals, (trial, ...), differentiable."""

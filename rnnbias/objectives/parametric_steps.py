@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rnnbias.networks import RNN, parameters
 from rnnbias.objectives.base import Normal, Objective, Products
+from rnnbias.objectives.sequences import Sequences
 from rnnbias.objectives.single_steps import SingleSteps
 
 __all__ = ["ParametricSteps"]
@@ -31,6 +32,13 @@ class ParametricSteps(Objective[RNN]):
 
     def __init__(self, steps: SingleSteps, features: Tensor) -> None:
         self.steps, self.features = steps, features
+
+    @classmethod
+    def of(cls, network: RNN, sequences: Sequences) -> Self:
+        """The single steps of `sequences` that count, learned by plain biases."""
+        inputs = sequences.inputs[:, sequences.washout :].flatten(0, 1)
+        steps = SingleSteps(network, inputs[None], sequences.targets.flatten(0, 1)[None])
+        return cls(steps, torch.ones_like(network.start[:1, None]))
 
     def residual(self, network: RNN) -> Tensor:
         """See `Objective.residual`; (condition, sample, output)."""

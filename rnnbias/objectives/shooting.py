@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
@@ -108,6 +109,11 @@ class Shooting(Objective[RNN]):
         other = self.restarted(self.starts[chosen])
         other.observed = self.observed[chosen]
         return other
+
+    @property
+    def regular(self) -> bool:
+        """See `Objective.regular`; the floor is the inverse of the prior."""
+        return math.isfinite(self.prior)
 
     @property
     def length(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -40,7 +41,7 @@ class SingleSteps:
     """
 
     def __init__(self, network: RNN, inputs: Tensor, targets: Tensor) -> None:
-        if network.remembers or network.recipe.wiring != "independent" or network.activation != "tanh":
+        if not self.serves(network):
             raise ValueError(
                 "network must be without memory, of independent wiring and tanh, such as Recipe.shaping() draws it, "
                 f"got {network!r}"
@@ -48,6 +49,18 @@ class SingleSteps:
         drive = network.entry.apply(inputs) + network.start
         self.grown = (2 * drive).clamp_(-2 * _LARGEST, 2 * _LARGEST).exp_()
         self.targets, self.readout = targets, network.beta * network.readout
+
+    @staticmethod
+    def serves(network: RNN) -> bool:
+        """Whether single steps of a network can be learned so."""
+        return not network.remembers and network.recipe.wiring == "independent" and network.activation == "tanh"
+
+    @classmethod
+    def together(cls, parts: Sequence[SingleSteps]) -> SingleSteps:
+        """The conditions of all parts, of networks with the same frozen arrays and as many samples each."""
+        other = copy.copy(parts[0])
+        other.grown, other.targets = (torch.cat([getattr(p, name) for p in parts]) for name in ("grown", "targets"))
+        return other
 
     def __len__(self) -> int:
         """How many conditions there are."""

@@ -20,8 +20,8 @@ from rnnbias.datasets import Recording, Standardiser, recordings
 from rnnbias.evaluation.forecasters import Data, label, read_like
 from rnnbias.evaluation.forecasts import score_forecasts
 from rnnbias.fit import Fit
-from rnnbias.networks import RNN, Recipe, parameters, trainable_parts
-from rnnbias.objectives import Objective, Sequences, Shooting
+from rnnbias.networks import RNN, Recipe, find_device, parameters, trainable_parts
+from rnnbias.objectives import Objective, ParametricSteps, Sequences, Shooting, SingleSteps
 from rnnbias.problems.base import Objectives, Problem, solve
 from rnnbias.problems.frame import (
     OUTPUTS,
@@ -35,6 +35,7 @@ from rnnbias.problems.frame import (
     starts,
 )
 from rnnbias.problems.free_runs import VALID, FreeRuns, correlation_time, ending, long_run, warn
+from rnnbias.problems.scales import UNITS, chosen_scales
 from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import Lattice, System, checks
 from systems.labels import Labelled
@@ -111,8 +112,9 @@ def fit_system(
     seed : int
         Of the weights (it replaces the recipe's), the simulated data and the solver's noise.
     recipe : Recipe, optional
-        Scales, law and wiring of the frozen weights; default: `Recipe.shaping()` for biases that learn by
-        `LevenbergMarquardt`, otherwise the solver's own (`solver.recipe`).
+        Scales, law and wiring of the frozen weights; default: for biases that learn by `LevenbergMarquardt`
+        `Recipe.shaping()` at the scales that suit the data (see `problems.Forecasting`), otherwise the solver's own
+        (`solver.recipe`).
     samples : int
         Length of the simulated training data; unused with a recording. A system with a period and no Lyapunov
         exponent is simulated in 20 trials from drawn starts, any other in one trial on its attractor.
@@ -193,6 +195,8 @@ def fit_system(
     ):
         remembers = problem.system is None and problem.sites is None
         problem = problem.varied(**_LEAK) if remembers else problem.embedded()
+    if recipe is None and activation == "tanh" and _second_order(solver, parts):
+        recipe = problem.suited(units, seed, device)
     fit = solve(
         problem, units=units, learn=learn, solver=solver, seed=seed, recipe=recipe, activation=activation,
         patience=patience, goal=goal, device=device, progress=progress,
@@ -206,7 +210,9 @@ class Forecasting(Problem):
     """Forecasting a system or a recording from true inputs, and then in closed loop; arguments as in `fit_system`.
 
     Biases that learn by `LevenbergMarquardt` start under `Recipe.shaping`: independent units and a readout of ordinary
-    size, so that they must move about as far as they were drawn. They learn single steps first, whose errors tell the
+    size, so that they must move about as far as they were drawn. Where `recipe` is not given, `fit_system` tries three
+    scales for a few seconds (`chosen_scales`): 0.3 and 10 of inputs and readout serve most systems, 0.3 and
+    30 or 0.5 and 30 those that turn more sharply. They learn single steps first, whose errors tell the
     noise of the data. Data with less than 1e-4 standard deviations of it count as clean; from others the network goes
     on to learn in closed loop, from free runs of `closed_loop` samples whose starts are estimated too
     (`objectives.Shooting`). Each stage begins where the one before ended, which also tells the noise anew; one that
@@ -309,6 +315,20 @@ class Forecasting(Problem):
         """The statistics of the part that is fitted."""
         return Frame.of(self._split[0], self.output, self.horizon, self.recording.states, self.delays, self.sites)
 
+    def suited(self, units: Any, seed: int, device: str | torch.device = "cpu") -> Recipe | None:
+        """The recipe whose scales suit the data; None on lattices and where networks remember."""
+        if self.sites is not None or self.alpha:
+            return None
+        checks.whole("units", units, at_least=1)
+
+        def draw(recipe: Recipe) -> RNN:
+            few = min(units, UNITS)
+            return self.network(few, recipe=recipe, learn=("bias",), activation="tanh", device=find_device(device))
+
+        network = draw(Recipe.shaping(seed=seed))
+        fitting, held_out = (self._cut(network, part) for part in self._standard(network))
+        return chosen_scales(draw, fitting, held_out, seed)
+
     def hides_states(self, hidden: bool | None = None) -> bool:
         """Whether there are states beside those seen: as said, as is known of a system, or as it seems."""
         if hidden is not None:
@@ -378,9 +398,11 @@ class Forecasting(Problem):
 
     def stages(self, network: RNN, solver: Solver, seed: int) -> Iterator[Objectives]:
         """See `Problem.stages`: single steps, and then free runs of every length in `closed_loop`."""
-        first = self.objectives(network, seed)
+        first, (fitting, held_out) = self.objectives(network, seed), self._standard(network)
+        if _second_order(solver, network.learn) and SingleSteps.serves(network):
+            steps, tests = (ParametricSteps.of(network, self._cut(network, part)) for part in (fitting, held_out))
+            first = first._replace(train=steps, held_out=tests)
         yield first
-        fitting, held_out = self._standard(network)
         noise = first.train.residual(network).detach().flatten(0, -2).square().mean(0).sqrt()
         noise = noise * noise.new_tensor(self.frame.steps.scale) / math.sqrt(2)
         noise = noise if self.noise is None else torch.full_like(noise, self.noise)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from rnnbias.networks import RNN, Recipe
-from rnnbias.objectives import ParametricSteps, Sequences, SingleSteps
+from rnnbias.objectives import ParametricSteps, SingleSteps
 from rnnbias.problems.forecasting import Forecasting, SystemFit
 from rnnbias.problems.free_runs import STAYS
 from rnnbias.solvers import LevenbergMarquardt, Monitor, Solver
@@ -27,14 +27,14 @@ from systems.labels import Labelled, dataset
 
 __all__ = ["SystemBank", "fit_many"]
 
-_FORM = "rnnbias system bank 1"
+_FORM = "rnnbias system bank 2"
 _FRAME = ("mean", "scale", "step_mean", "step_scale", "state")
 
 
 def fit_many(
     systems: Mapping[str, Any] | Iterable[str | System],
     *,
-    units: int = 300,
+    units: int = 600,
     solver: LevenbergMarquardt | None = None,
     seed: int = 0,
     recipe: Recipe | None = None,
@@ -54,8 +54,8 @@ def fit_many(
     alone. Systems whose data are noisy then go on in closed loop, one by one, as in `fit_system`. Results are those of
     `fit_system(..., hidden=False, lattice=False)` with the same seed, but for rounding.
 
-    One recipe and seed draw the weights of all. Systems with as many states have the same matrix; one with more states
-    has more columns, in the same directions as far as they go.
+    One seed draws the weights of all. Systems with as many states have the same matrix, at one of three scales; one
+    with more states has more columns.
 
     Parameters
     ----------
@@ -67,7 +67,8 @@ def fit_many(
     solver : LevenbergMarquardt, optional
         Default: that of `fit_system`.
     recipe : Recipe, optional
-        Without recurrent weights and of independent wiring; default: `Recipe.shaping()`.
+        Without recurrent weights and of independent wiring; default: `Recipe.shaping()` at the scales that suit each
+        system, as in `fit_system`.
     seed, samples, dt, washout, closed_loop, holdout, patience
         As in `fit_system`.
     batch : int
@@ -114,21 +115,25 @@ def fit_many(
         )
         for name, source in _named(systems).items()
     }
-    recipe = replace(recipe or Recipe.shaping(), seed=checks.seed("seed", seed))
-    alike: dict[tuple[int, ...], list[str]] = {}
-    for name, problem in problems.items():
-        alike.setdefault(problem.recording.values.shape, []).append(name)
+    seed = checks.seed("seed", seed)
+    alike: dict[tuple[tuple[int, ...], Recipe], list[str]] = {}
+    with tqdm(problems.items(), disable=not progress, desc="choosing scales", unit="system", leave=False) as bar:
+        for name, problem in bar:
+            drawn = replace(recipe or problem.suited(units, seed) or Recipe.shaping(), seed=seed)
+            alike.setdefault((problem.recording.values.shape, drawn), []).append(name)
     fits: dict[str, SystemFit] = {}
-    networks: dict[int, RNN] = {}
+    networks: dict[str, RNN] = {}
     with tqdm(total=len(problems), disable=not progress, desc="learning", unit="system", leave=False) as bar:
-        for names in alike.values():
-            first = problems[names[0]]
-            states = len(first.recording.states)
-            if states not in networks:
-                networks[states] = first.network(units, recipe=recipe, learn=("bias",))
+        for (_, drawn), names in alike.items():
+            network = problems[names[0]].network(units, recipe=drawn, learn=("bias",))
+            if not SingleSteps.serves(network):
+                raise ValueError(
+                    f"recipe must be without memory and independent, such as Recipe.shaping(), got {drawn}"
+                )
+            network = networks.setdefault(_kind(network), network)
             for k in range(0, len(names), batch):
                 some = {name: problems[name] for name in names[k : k + batch]}
-                fits |= _together(some, networks[states], solver, seed, patience)
+                fits |= _together(some, network, solver, seed, patience)
                 bar.update(len(some))
     bank = SystemBank({name: fits[name] for name in problems})
     if lost := bank.lost:
@@ -140,13 +145,13 @@ def fit_many(
 class SystemBank(Mapping[str, SystemFit]):
     """Fits of many systems by name, whose networks share their frozen weights: a system is switched in no time.
 
-    Systems of as many states have networks with the same frozen arrays. `save` and `load` keep all fits in one file, of
-    a few kilobytes a system: biases, frames, histories and digests, never the matrices.
+    Systems of as many states and the same scales have networks with the same frozen arrays. `save` and `load` keep all
+    fits in one file, of a few kilobytes a system: biases, frames, histories and digests, never the matrices.
 
     Parameters
     ----------
     fits : mapping
-        Fits whose networks are of one solver and, for as many states, of the same frozen arrays.
+        Fits of one solver, whose networks are drawn by one recipe but for its scales.
 
     Raises ValueError where they are not, or there are none.
 
@@ -171,9 +176,13 @@ class SystemBank(Mapping[str, SystemFit]):
         if len({(str(fit.solver), fit.network.units) for fit in fits.values()}) > 1:
             raise ValueError("fits must have one solver and one count of units")
         self._fits = dict(fits)
-        self.networks: dict[int, RNN] = {}
+        #: One network of every count of states and of all scales, by what tells it from others.
+        self.networks: dict[str, RNN] = {}
+        draws = {name: replace(fit.network.recipe, input_scale=1.0, readout_scale=1.0) for name, fit in fits.items()}
         for name, fit in fits.items():
-            one, first = fit.network, self.networks.setdefault(fit.network.outputs, fit.network)
+            one, first = fit.network, self.networks.setdefault(_kind(fit.network), fit.network)
+            if draws[name] != next(iter(draws.values())):
+                raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
             if one.to_dict() != first.to_dict() or one.digests() != first.digests():
                 raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
 
@@ -231,14 +240,16 @@ class SystemBank(Mapping[str, SystemFit]):
             title=f"fits of {len(fits)} systems over the same frozen weights",
             config={
                 "seed": fits[0].network.recipe.seed,
-                "networks": {str(states): network.to_dict() for states, network in self.networks.items()},
+                "networks": {kind: network.to_dict() for kind, network in self.networks.items()},
                 "solver": fits[0].configuration()["solver"],
-                "tasks": [{"about": fit.about(), "settings": fit.settings} for fit in fits],
+                "tasks": [
+                    {"network": _kind(fit.network), "about": fit.about(), "settings": fit.settings} for fit in fits
+                ],
             },
             references="Williams et al., ICLR 2025 (arXiv:2407.00957)",
         )
         digests = {
-            "frozen": {str(states): network.digests() for states, network in self.networks.items()},
+            "frozen": {kind: network.digests() for kind, network in self.networks.items()},
             "stored": netcdf.digests(ds),
         }
         return ds.assign_attrs(format=_FORM, digests=json.dumps(digests))
@@ -266,12 +277,12 @@ class SystemBank(Mapping[str, SystemFit]):
             if ends[-1] != ds.sizes["component"]:
                 raise ValueError(f"component must have {ends[-1]} entries, got {ds.sizes['component']}")
             for k, (name, end, task) in enumerate(zip(names, ends, config["tasks"], strict=True)):
-                one, states = ds.isel(task=k), str(ds["states"].values[k])
-                if states not in networks:
-                    networks[states] = checkpoint.draw(config["networks"][states], one, frozen[states], device)
-                network = _sibling(networks[states])
+                one, kind, states = ds.isel(task=k), str(task["network"]), int(ds["states"].values[k])
+                if kind not in networks:
+                    networks[kind] = checkpoint.draw(config["networks"][kind], one, frozen[kind], device)
+                network = _sibling(networks[kind])
                 network.bias.data.copy_(checkpoint.numbers(one, {"bias": tuple(network.bias.shape)})["bias"])
-                part = one.isel(component=slice(end - int(states), end))
+                part = one.isel(component=slice(end - states, end))
                 history = one[[n for n in one.data_vars if str(n).startswith("history_")]]
                 history = history.rename({n: str(n).removeprefix("history_") for n in history.data_vars})
                 history = history.drop_vars("task").dropna("iteration", subset=["loss"]).dropna("iteration", how="all")
@@ -282,6 +293,12 @@ class SystemBank(Mapping[str, SystemFit]):
             return cls(fits)
 
         return checkpoint.read(path, _FORM, rebuild)
+
+
+def _kind(network: RNN) -> str:
+    """What tells apart the frozen arrays of one draw."""
+    scales = network.recipe.input_scale, network.recipe.readout_scale
+    return f"{network.outputs} states, scales {scales[0]:g} and {scales[1]:g}"
 
 
 def _named(systems: Any) -> dict[str, Any]:
@@ -308,13 +325,12 @@ def _together(
     networks = [_sibling(network) for _ in problems]
     stages = [problem.stages(one, solver, seed) for problem, one in zip(problems.values(), networks, strict=True)]
     firsts = [next(each) for each in stages]
-    train, held_out = (_steps(network, [getattr(first, part) for first in firsts]) for part in ("train", "held_out"))
-    plain = torch.ones_like(network.start[:1, None])
     monitors = [
-        Monitor(one, ParametricSteps(held_out.subset(slice(k, k + 1)), plain), patience, progress=False)
-        for k, one in enumerate(networks)
+        Monitor(one, first.held_out, patience, progress=False) for one, first in zip(networks, firsts, strict=True)
     ]
-    solver.solve_together(networks, train, monitors)
+    solver.solve_together(
+        networks, SingleSteps.together([cast(ParametricSteps, first.train).steps for first in firsts]), monitors
+    )
     fits = {}
     for (name, problem), one, monitor, first, later in zip(
         problems.items(), networks, monitors, firsts, stages, strict=True
@@ -331,15 +347,6 @@ def _together(
     if network.digests() != frozen:
         raise RuntimeError("frozen weights have changed during learning; please report this")
     return fits
-
-
-def _steps(network: RNN, parts: Sequence[Sequences]) -> SingleSteps:
-    """The single steps of sequences of one shape; without memory the washout says nothing."""
-    inputs, targets = (
-        torch.stack([each.flatten(0, 1) for each in column])
-        for column in ([p.inputs[:, p.washout :] for p in parts], [p.targets for p in parts])
-    )
-    return SingleSteps(network, inputs, targets)
 
 
 def _sibling(network: RNN) -> RNN:

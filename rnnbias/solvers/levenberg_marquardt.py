@@ -53,7 +53,8 @@ class LevenbergMarquardt(Solver):
     After refused and uphill steps the damping rises fourfold. Reference: Transtrum & Sethna 2012, arXiv:1201.5885.
 
     With more residuals than learned numbers J is factored by columns, J = Q R and R = U' S V^T, otherwise by rows: J^T
-    = Q R, the dual form, whose cost does not grow with the square of the count of learned numbers. Where J would take
+    = Q R, the dual form, whose cost does not grow with the square of the count of learned numbers. Where a prior keeps
+    the singular values from vanishing J^T J says as much, and is decomposed instead (`GramModel`). Where J would take
     more than `memory` bytes the steps come from products J v and J^T w (`MatrixFreeModel`), and J is never built.
 
     Parameters
@@ -95,11 +96,15 @@ class LevenbergMarquardt(Solver):
         """Iterate until the held-out loss stops falling."""
         error = train.residual(network)
         needed = error.numel() * parameters.read(network).numel() * error.element_size()
-        linearise = DenseModel if needed <= self.memory else MatrixFreeModel
 
         def model() -> LinearModel:
             normal = train.normal(network)
-            return linearise(network, train, self.tolerance) if normal is None else GramModel(*normal)
+            if normal is not None:
+                return GramModel(*normal)
+            if needed > self.memory:
+                return MatrixFreeModel(network, train, self.tolerance)
+            built = GramModel.squared if train.regular else DenseModel
+            return built(network, train, self.tolerance)
 
         answers = {
             "loss": lambda: train.loss(network),

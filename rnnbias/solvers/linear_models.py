@@ -100,6 +100,13 @@ class GramModel(LinearModel):
         self.error, self.forward, self.backward = products
         self.squares, self.vectors = torch.linalg.eigh(gram)
 
+    @classmethod
+    def squared(cls, network: Network, objective: Objective, tolerance: float = 0.0) -> GramModel:
+        """With J^T J from J, for objectives that are `regular`."""
+        error, matrix, _ = objective.linearise(network, tolerance)
+        products = Products(error, lambda vector: matrix @ vector, lambda weight: matrix.mT @ weight)
+        return cls(products, matrix.mT @ matrix)
+
     def apply(self, step: Tensor) -> Tensor:
         """See `LinearModel.apply`."""
         return self.forward(step)

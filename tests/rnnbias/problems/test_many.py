@@ -53,7 +53,7 @@ def test_noisy_data_go_on_in_closed_loop_as_they_would_alone(data):
 def test_frozen_arrays_are_shared_and_biases_are_not(bank):
     one, two = bank["lorenz 0"].network, bank["lorenz 1"].network
     assert one.readout.data_ptr() == two.readout.data_ptr() and one.bias.data_ptr() != two.bias.data_ptr()
-    assert set(bank.networks) == {2, 3}
+    assert {network.outputs for network in bank.networks.values()} == {2, 3}
 
 
 def test_a_bank_comes_back_to_the_bit(bank, data, tmp_path):
@@ -104,7 +104,7 @@ def test_unknown_names(bank):
         ({"systems": ["lorenz63", "lorenz63"]}, ValueError, "systems must have distinct names"),
         ({"solver": "adam"}, TypeError, "solver must be a LevenbergMarquardt"),
         ({"batch": 0}, ValueError, "batch must be at least 1"),
-        ({"recipe": Recipe()}, ValueError, "network must be without memory"),
+        ({"recipe": Recipe()}, ValueError, "recipe must be without memory and independent"),
         ({"units": 0}, ValueError, "units must be at least 1"),
     ],
 )
@@ -134,12 +134,12 @@ def test_an_altered_bank_is_refused(change, message, bank, tmp_path):
     "forge",
     [
         lambda c: c["tasks"].pop(),
-        lambda c: c["networks"]["3"].update(units=10**9),
-        lambda c: c["networks"].pop("2"),
+        lambda c: c["networks"][c["tasks"][0]["network"]].update(units=10**9),
+        lambda c: c["networks"].pop(c["tasks"][3]["network"]),
         lambda c: c["solver"].update(name="os.system"),
         lambda c: c["tasks"][0]["about"]["recording"].update(dt=-1),
         lambda c: c["tasks"][0]["about"]["recording"]["states"].append("more"),
-        lambda c: c["networks"]["3"]["recipe"].update(seed=9),
+        lambda c: c["networks"][c["tasks"][0]["network"]]["recipe"].update(seed=9),
     ],
 )
 def test_a_forged_configuration_is_refused(forge, bank, tmp_path):
