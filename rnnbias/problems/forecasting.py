@@ -175,6 +175,7 @@ def fit_system(
     >>> fit.forecast(test.isel(time=slice(0, 100)), steps=50).sizes["time"]
     50
     """
+    checks.whole("units", units, at_least=1)
     if hidden not in (None, True, False):
         raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
     problem = Forecasting(
@@ -319,7 +320,6 @@ class Forecasting(Problem):
         """The recipe whose scales suit the data; None on lattices and where networks remember."""
         if self.sites is not None or self.alpha:
             return None
-        checks.whole("units", units, at_least=1)
 
         def draw(recipe: Recipe) -> RNN:
             few = min(units, UNITS)

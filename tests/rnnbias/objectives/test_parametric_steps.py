@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from rnnbias import Recipe
+from rnnbias import RNN, Recipe
 from rnnbias.networks import ParametricRNN, parameters
-from rnnbias.objectives import Objective, ParametricSteps, SingleSteps
+from rnnbias.objectives import Objective, ParametricSteps, Sequences, SingleSteps
 
 UNITS = 8
 
@@ -47,6 +47,17 @@ def test_the_jacobian_is_that_of_finite_differences():
     torch.testing.assert_close(forward(vector), jacobian @ vector, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(backward(weight), jacobian.T @ weight, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(gram, jacobian.T @ jacobian, rtol=1e-6, atol=1e-6)
+
+
+def test_plain_biases_learn_from_the_single_steps_of_sequences():
+    net = RNN(UNITS, 2, 2, recipe=Recipe.shaping(seed=1))
+    inputs, targets = torch.randn(3, 7, 2).double(), torch.randn(3, 5, 2).double()
+    sequences = Sequences(inputs, targets, 2)
+    steps = ParametricSteps.of(net, sequences)
+    error, matrix, _ = sequences.linearise(net)
+    products, gram = steps.normal(net)
+    torch.testing.assert_close(products.error, error)
+    torch.testing.assert_close(gram, matrix.T @ matrix)
 
 
 def test_most_objectives_save_nothing():

@@ -1,12 +1,14 @@
 """Linear models against one another and against least squares."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from rnnbias import RNN, Recipe
-from rnnbias.objectives import Sequences
-from rnnbias.solvers import DenseModel, MatrixFreeModel
+from rnnbias.objectives import ClosedLoop, Sequences, Shooting
+from rnnbias.solvers import DenseModel, GramModel, MatrixFreeModel
 
 
 def normal(*shape, seed=0):
@@ -31,6 +33,20 @@ def test_products_alone_give_the_steps_of_the_matrix(units, trials, structure):
         torch.testing.assert_close(free.step(damping), dense.step(damping), rtol=1e-6, atol=1e-9)
         torch.testing.assert_close(free.fit(target, damping), dense.fit(target, damping), rtol=1e-6, atol=1e-9)
         assert free.predict(free.step(damping)) == pytest.approx(dense.predict(dense.step(damping)))
+
+
+def test_a_prior_lets_the_square_of_the_matrix_say_as_much():
+    network = RNN(20, 2, 2, recipe=Recipe.shaping(input_scale=0.8))
+    loop = ClosedLoop(torch.zeros(2).double(), torch.ones(2).double(), True)
+    train = Shooting(normal(6, 5, 2), loop, torch.full((2,), 0.05).double(), 1.0)
+    assert train.regular and not problem(8, 3)[1].regular
+    assert not Shooting(normal(6, 5, 2), loop, torch.ones(2).double(), math.inf).regular
+    train.settle(network, 30)
+    dense, squared = (kind(network, train) for kind in (DenseModel, GramModel.squared))
+    target = normal(len(dense.error), seed=2)
+    for damping in (1.0, 1e-2, 1e-4):
+        torch.testing.assert_close(squared.step(damping), dense.step(damping), rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(squared.fit(target, damping), dense.fit(target, damping), rtol=1e-8, atol=1e-10)
 
 
 def test_a_space_that_ends_early_is_no_failure():

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+import systems
+from rnnbias import Recipe, fit_system
+from rnnbias.problems import Forecasting
+
+SMOOTH, STEEP = (0.3, 10.0), (0.5, 30.0)
+
+
+def data(name, noise, seed=0):
+    system = systems.get(name)
+    states = system.simulate(duration=2000 * system.dt, seed=seed).trajectory
+    drawn = states.copy(data=np.random.default_rng(seed).normal(size=states.shape))
+    return states + noise * states.std(("trial", "time")) * drawn
+
+
+def scales(recipe):
+    return recipe.input_scale, recipe.readout_scale
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "wanted"),
+    [("lorenz63", 0.0, SMOOTH), ("lorenz63", 0.05, SMOOTH), ("thomas", 0.0, STEEP), ("thomas", 0.05, STEEP)],
+)
+def test_systems_that_turn_sharply_take_steep_units_whatever_the_noise(name, noise, wanted):
+    assert scales(Forecasting(data(name, noise)).suited(150, 0)) == wanted
+
+
+def test_a_fit_takes_them_and_a_recipe_is_left_alone():
+    thomas = data("thomas", 0.0)
+    options = {"units": 60, "hidden": False, "closed_loop": (), "progress": False}
+    fit = fit_system(thomas, **options)
+    assert scales(fit.network.recipe) == STEEP
+    smooth = fit_system(thomas, recipe=Recipe.shaping(), **options)
+    assert scales(smooth.network.recipe) == SMOOTH
+    assert fit.history.held_out_loss.min() < 0.3 * smooth.history.held_out_loss.min()
+
+
+def test_lattices_and_networks_that_remember_have_scales_of_their_own():
+    assert Forecasting("lorenz96").suited(40, 0) is None
+    assert Forecasting("lorenz63", alpha=-0.5, beta=0.5).suited(40, 0) is None
+
+
+@pytest.mark.parametrize("units", [0, 2.5, "many"])
+def test_wrong_units(units):
+    with pytest.raises((ValueError, TypeError), match="units must be"):
+        fit_system("lorenz63", units=units, progress=False)
