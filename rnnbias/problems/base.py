@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ class Objectives(NamedTuple):
 
     `measure` gives quantities of a network by name, `units` the units and the long name of each. The best parameters
     are those with the lowest held-out loss, or the lowest of `judge`; `better` is the factor by which it must fall to
-    count as better.
+    count as better, and `patience` how many records without a better one end a stage at the latest.
     """
 
     train: Objective
@@ -34,6 +35,7 @@ class Objectives(NamedTuple):
     units: Mapping[str, tuple[str, str]] = {}
     judge: Objective | None = None
     better: float = 0.9
+    patience: float = math.inf
 
 
 class Problem(ABC):
@@ -197,7 +199,7 @@ def optimise(
     )
     for stage in itertools.chain([first], stages):
         if stage is not first:
-            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better)
+            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better, stage.patience)
         solver.solve(network, stage.train, monitor)
         if monitor.interrupted:
             break

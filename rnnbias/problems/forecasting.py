@@ -55,8 +55,8 @@ _LEAK = {"alpha": -0.7, "beta": 0.3}
 #: Free runs that are learned from where none are named, those of networks that remember, and the noise (in standard
 #: deviations) under which data count as clean, so that single steps say everything.
 _LENGTHS, _LENGTHS_REMEMBERING, _CLEAN = (5, 10, 20, 40, 80, 160), (5, 10, 20, 40), 1e-4
-_ITERATIONS, _PATIENCE = 200, 10  # of second-order learning of biases
-_BETTER, _BETTER_LAST = 0.99, 0.999  # factors by which `_PATIENCE` iterations in closed loop must lower the loss
+_ITERATIONS, _PATIENCE, _PATIENCE_RUNS = 200, 10, 4  # of second-order learning of biases, and of free runs
+_BETTER, _BETTER_LAST = 0.99, 0.999  # factors by which `_PATIENCE_RUNS` iterations in closed loop must lower the loss
 _TRIED = 25  # forecasts by which skill is told
 _FILTER = 40  # samples from which the start of a forecast is estimated
 #: Of lattices: scales of the frozen weights, and entries of a Jacobian, to which samples and runs are thinned.
@@ -420,7 +420,9 @@ class Forecasting(Problem):
             test = shooting(network, self.frame, held_out, held_out, min(length, _HELD), noise, math.inf, washout // 2)
             before = parameters.read(network)
             measure, better = _beside(first.measure, noise), _BETTER_LAST if length == lengths[-1] else _BETTER
-            yield first._replace(train=train, held_out=test, measure=measure, judge=train, better=better)
+            yield first._replace(
+                train=train, held_out=test, measure=measure, judge=train, better=better, patience=_PATIENCE_RUNS
+            )
             loss = runs.loss(network)
             path = denoised(runs, network, fitting)
             if judge is not None and judge.restarted(starts(judge, path)).loss(network) > _LOST * lowest:

@@ -337,7 +337,7 @@ def _together(
     ):
         monitor.records[-1] |= first.measure(one)
         for stage in later:
-            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better)
+            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better, stage.patience)
             solver.solve(one, stage.train, monitor)
         settings = {
             **problem.settings(first.train), "patience": patience, "goal": 0.0, "interrupted": int(monitor.interrupted),

@@ -57,7 +57,7 @@ class Monitor:
 
     network: Network
     held_out: Objective
-    patience: int
+    patience: float
     measure: Callable[[Network], dict[str, float]] = lambda network: {}
     progress: bool = True
     goal: float = 0.0
@@ -73,9 +73,11 @@ class Monitor:
         judge: Objective | None,
         measure: Callable[[Network], dict[str, float]],
         better: float,
+        patience: float = math.inf,
     ) -> None:
-        """Go on to another stage of the same learning."""
+        """Go on to another stage of the same learning, with as much patience or less."""
         self.held_out, self.judge, self.measure, self.better = held_out, judge, measure, better
+        self.patience = min(self.patience, patience)
         self.stage += 1
 
     def judged(self) -> float:
