@@ -59,8 +59,8 @@ _ITERATIONS, _PATIENCE, _PATIENCE_RUNS = 200, 10, 4  # of second-order learning 
 _BETTER, _BETTER_LAST = 0.99, 0.999  # factors by which `_PATIENCE_RUNS` iterations in closed loop must lower the loss
 _TRIED = 25  # forecasts by which skill is told
 _FILTER = 40  # samples from which the start of a forecast is estimated
-#: Of lattices: scales of the frozen weights, and entries of a Jacobian, to which samples and runs are thinned.
-_SHARED, _ENTRIES = {"input_scale": 0.1, "readout_scale": 100.0}, 8e6
+#: Of lattices: scales of the frozen weights, and entries of a Jacobian, to which single steps and runs are thinned.
+_SHARED, _SAMPLED, _ENTRIES = {"input_scale": 0.1, "readout_scale": 100.0}, 4e7, 8e6
 _PROBES, _HIDDEN = 200, 0.7  # units of the networks that tell whether states are hidden, and the ratio that does
 
 
@@ -231,9 +231,9 @@ class Forecasting(Problem):
     On a lattice every site is to the network a trial of its own, in the mean and scale of all sites together, and free
     runs go through all sites at once. A law in many neighbours takes smoother units that are read more loudly: input
     scale 0.1 and readout scale 100 (Lorenz-96 of 40 sites without noise, 400 biases: 3.4 Lyapunov times, with 0.15 and
-    40 2.7). Biases learn from samples and runs drawn evenly by the seed, as many as keep a Jacobian below 8e6 entries;
-    noise and starts are told by all runs. The neighbourhood matters most: one that lacks a site on which the change
-    over a sample depends leaves an error that no number of biases removes (Lorenz-96 at a step of 0.02 with two
+    40 2.7). Biases learn from single steps and runs drawn evenly by the seed, as many as make 4e7 and 8e6 entries of a
+    Jacobian; noise and starts are told by all runs. The neighbourhood matters most: one that lacks a site on which the
+    change over a sample depends leaves an error that no number of biases removes (Lorenz-96 at a step of 0.02 with two
     neighbours on either side: 2.2 at most, whatever learns, a polynomial of degree 4 included). Of the
     Kuramoto-Sivashinsky equation (32 sites, 200 biases) single steps taught 1.2 Lyapunov times on one trial, 0.2 and an
     escape on another.
@@ -416,7 +416,7 @@ class Forecasting(Problem):
         lowest = math.inf
         for length in lengths:
             runs = shooting(network, self.frame, fitting, path, length, noise, self.prior, washout)
-            train = self._thinned(network, runs, runs.observed[0].numel())
+            train = self._thinned(network, runs, runs.observed[0].numel(), _ENTRIES)
             test = shooting(network, self.frame, held_out, held_out, min(length, _HELD), noise, math.inf, washout // 2)
             before = parameters.read(network)
             measure, better = _beside(first.measure, noise), _BETTER_LAST if length == lengths[-1] else _BETTER
@@ -484,16 +484,16 @@ class Forecasting(Problem):
         return fitting, held_out
 
     def _cut(self, network: RNN, standard: Tensor) -> Sequences:
-        """Segments of trials; on a lattice single steps of its sites, as many as a Jacobian can have."""
+        """Segments of trials; on a lattice some single steps of its sites."""
         if self.sites is None or network.remembers:
             cut = segments(standard, self.frame, washout=self._affordable(standard.shape[1]), length=_LENGTH)
         else:
             cut = single_steps(standard, self.frame)
-        return self._thinned(network, cut, cut.targets[0].numel())
+        return self._thinned(network, cut, cut.targets[0].numel(), _SAMPLED)
 
-    def _thinned(self, network: RNN, trials: Trials, residuals: int) -> Trials:
-        """Of the trials of a lattice, with so many residuals each, as many as a Jacobian can have, drawn evenly."""
-        most = max(1, int(_ENTRIES / (network.learned * residuals)))
+    def _thinned(self, network: RNN, trials: Trials, residuals: int, entries: float) -> Trials:
+        """Of the trials of a lattice, with so many residuals each, as many as make so many entries of a Jacobian."""
+        most = max(1, int(entries / (network.learned * residuals)))
         if self.sites is None or len(trials) <= most:
             return trials
         drawn = np.random.default_rng(self.seed).permutation(len(trials))[:most]

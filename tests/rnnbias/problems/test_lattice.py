@@ -132,7 +132,7 @@ def test_free_runs_teach_more_than_single_steps(monkeypatch):
 
 
 def test_single_steps_are_thinned_by_the_seed(data, monkeypatch):
-    monkeypatch.setattr(forecasting, "_ENTRIES", 60 * 200)
+    monkeypatch.setattr(forecasting, "_SAMPLED", 60 * 200)
     seen = []
     problem = forecasting.Forecasting(data, lattice=RING, seed=2)
     net = problem.network(60, recipe=RECIPE, learn=("bias",), activation="tanh")
