@@ -12,12 +12,13 @@ from rnnbias.networks import RNN, Recipe
 from rnnbias.objectives import ParametricSteps, Sequences
 from rnnbias.solvers import LevenbergMarquardt, Monitor
 
-__all__ = ["UNITS", "chosen_scales"]
+__all__ = ["SCALES", "UNITS", "chosen_scales"]
 
 UNITS = 300  # of a trial, at most
 _SAMPLES, _ITERATIONS = 2000, 20  # of a trial
 _BETTER, _MUCH = 0.5, 0.05  # times the loss of the first scales, and how far below it, where others are preferred
-_CANDIDATES = (
+#: What is tried, from smooth to bent.
+SCALES = (
     Recipe.shaping(),
     Recipe.shaping(readout_scale=30.0),
     Recipe.shaping(input_scale=0.5, readout_scale=30.0),
@@ -35,14 +36,14 @@ def chosen_scales(draw: Callable[[Recipe], RNN], train: Sequences, held_out: Seq
     random = np.random.default_rng(seed)
     few = [_some(part, random) for part in (train, held_out)]
     losses = []
-    for recipe in _CANDIDATES:
+    for recipe in SCALES:
         network = draw(replace(recipe, seed=seed))
         fitting, test = (ParametricSteps.of(network, part) for part in few)
         monitor = Monitor(network, test, _ITERATIONS, progress=False)
         LevenbergMarquardt(iterations=_ITERATIONS).solve(network, fitting, monitor)
         losses.append(test.loss(network))
     best = int(np.argmin(losses))
-    return _CANDIDATES[best if losses[best] < max(_BETTER * losses[0], losses[0] - _MUCH) else 0]
+    return SCALES[best if losses[best] < max(_BETTER * losses[0], losses[0] - _MUCH) else 0]
 
 
 def _some(sequences: Sequences, random: np.random.Generator) -> Sequences:
