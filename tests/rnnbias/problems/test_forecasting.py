@@ -283,14 +283,8 @@ def test_memory_is_as_given(name):
     given = {"recipe": Recipe(gain=0.2), "alpha": -0.5, "beta": 0.7, "delays": (3, 2)}[name]
     found = fit(waves(samples=100).sel(state=["a"]), hidden=None, **{name: given})
     net = found.network
-    got = {"alpha": net.alpha, "beta": net.beta, "delays": found.frame.delays}
-    assert {**got, "recipe": net.recipe} == {
-        "alpha": 0.0,
-        "beta": 1.0,
-        "delays": (1, 1),
-        "recipe": net.recipe,
-        name: given,
-    }
+    got = {"recipe": net.recipe, "alpha": net.alpha, "beta": net.beta, "delays": found.frame.delays}
+    assert got == {"recipe": net.recipe, "alpha": 0.0, "beta": 1.0, "delays": (1, 1), name: given}
     if name != "recipe":
         assert net.recipe in ([Recipe.shaping(gain=0.9)] if name == "alpha" else SCALES)
 
