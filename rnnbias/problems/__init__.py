@@ -1,7 +1,8 @@
 """Problems: what can be learned, each with its face `fit_...` and its kind of `Fit`.
 
 base             `Problem`: make your own; `solve`: the one procedure that learns any
-forecasting      `fit_system`: forecast a system or a recording (`frame`: how a network sees it)
+forecasting      `fit_system`: forecast a system or a recording (`frame`: how a network sees it; `scales`:
+                 which weights suit it)
 family           `fit_family`: a system at several values of its parameters, and at others between and beyond
 many             `fit_many`: many systems together; `SystemBank`: all of them in one file
 autonomous       `fit_autonomous`: oscillate without input

@@ -41,6 +41,8 @@ def chosen_scales(draw: Callable[[Recipe], RNN], train: Sequences, held_out: Seq
         fitting, test = (ParametricSteps.of(network, part) for part in few)
         monitor = Monitor(network, test, _ITERATIONS, progress=False)
         LevenbergMarquardt(iterations=_ITERATIONS).solve(network, fitting, monitor)
+        if monitor.interrupted:  # nothing has been learned that could be kept
+            raise KeyboardInterrupt
         losses.append(test.loss(network))
     best = int(np.argmin(losses))
     return SCALES[best if losses[best] < max(_BETTER * losses[0], losses[0] - _MUCH) else 0]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import systems
-from rnnbias import Recipe, fit_system
+from rnnbias import LevenbergMarquardt, Recipe, fit_system
 from rnnbias.problems import Forecasting
 
 SMOOTH, STEEP = (0.3, 10.0), (0.5, 30.0)
@@ -35,6 +35,15 @@ def test_a_fit_takes_them_and_a_recipe_is_left_alone():
     smooth = fit_system(thomas, recipe=Recipe.shaping(), **options)
     assert scales(smooth.network.recipe) == SMOOTH
     assert fit.history.held_out_loss.min() < 0.3 * smooth.history.held_out_loss.min()
+
+
+def test_an_interrupt_ends_the_fit(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LevenbergMarquardt, "_search", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Forecasting(data("lorenz63", 0.0)).suited(20, 0)
 
 
 def test_lattices_and_networks_that_remember_have_scales_of_their_own():
