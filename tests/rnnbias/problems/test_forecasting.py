@@ -501,7 +501,7 @@ def test_ctrl_c_ends_learning_and_keeps_the_best(monkeypatch, solver, tmp_path):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Monitor, "record", interrupt)
-    found = fit(solver=solver)
+    found = fit(solver=solver, recipe=Recipe.shaping())
     assert found.settings["interrupted"] == 1 and found.history.sizes["iteration"] == 2
     _, best = min(kept, key=lambda entry: entry[0])
     assert all(torch.equal(a, b) for a, b in zip(found.network.parameters(), best, strict=True))
@@ -514,7 +514,7 @@ def test_ctrl_c_before_the_first_record_leaves_a_usable_fit(monkeypatch, learn, 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Monitor, "record", interrupt)
-    found = fit(learn=learn, solver={"bias": LM, "gain": ADAM}.get(learn))
+    found = fit(learn=learn, solver={"bias": LM, "gain": ADAM}.get(learn), recipe=Recipe.shaping())
     fresh = RNN(40, 3, 3, recipe=found.network.recipe, learn=learn)
     assert found.settings["interrupted"] == 1 and found.history.sizes["iteration"] == 0
     assert all(torch.equal(a, b) for a, b in zip(found.network.parameters(), fresh.parameters(), strict=True))
