@@ -20,6 +20,7 @@ TRAINED = 10, 500
 _TRIALS, _TRANSIENT = 30, 500  # the transient is ten periods long
 _PUSH, _WIDE = 0.1, 10.0  # standard deviations by which starts are pushed apart, and ranges within which they stay
 _FINE = 16  # steps of a sample by which that is told
+_COLLIDING = "SwingingAtwood"  # pushed, its pendulum falls into the pulley, where steps vanish
 _PART, _PARTS = 700, 4  # samples of a part of a trial, and how many parts it has at most
 _TOLERANCE = 1e-10
 _APART, _NEAR, _ENOUGH, _FAR = 1e-8, 1e-7, 4e-6, 1e-3  # distances of neighbours, in standard deviations
@@ -37,7 +38,7 @@ def simulated(name: str) -> xr.Dataset:
     variables, coords, exponents = {}, {}, np.full(_TRIALS, np.nan)
     try:
         options = {"rtol": _TOLERANCE, "atol": _TOLERANCE}
-        start, scale = _scattered(system, unbounded(name), options)
+        start, scale = _scattered(system, unbounded(name), _PUSH * (name != _COLLIDING), options)
         gap = np.random.default_rng(TRAIN).standard_normal(start.shape) * _APART * scale
         last, apart = np.concatenate([start, start + gap]), 0.0
         while len(parts) < _PARTS and apart < _ENOUGH:
@@ -65,7 +66,9 @@ def simulated(name: str) -> xr.Dataset:
     return dataset(variables, coords, title=f"dysts:{name}", config={"seed": TRAIN})
 
 
-def _scattered(system: System, angles: list[int], options: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def _scattered(
+    system: System, angles: list[int], push: float, options: dict[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Starts (trial, state) all over the attractor, and the standard deviations of the states.
 
     The starts that dysts has, of which all are near one, are pushed apart on the attractor, unless one leaves it then;
@@ -76,7 +79,7 @@ def _scattered(system: System, angles: list[int], options: dict[str, float]) -> 
     drawn = np.random.default_rng((TRAIN, 1)).standard_normal(first[:, -1].shape)
     later = np.arange(2 * _TRANSIENT + 1) * system.dt
     fine = np.arange(2 * _TRANSIENT * _FINE + 1) * system.dt / _FINE
-    pushed = first[:, -1] + _PUSH * scale * drawn
+    pushed = first[:, -1] + push * scale * drawn
     try:  # in steps of one size, since what diverges takes ever smaller ones
         far = np.delete(np.abs(system.solve(pushed, fine, method="RK4") - first.mean((0, 1))), angles, -1)
         stays = bool((far <= _WIDE * np.delete(np.ptp(first, (0, 1)), angles)).all())
