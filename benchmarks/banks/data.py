@@ -20,7 +20,7 @@ TRAINED = 10, 500
 _TRIALS, _TRANSIENT = 30, 500  # the transient is ten periods long
 _PUSH, _WIDE = 0.1, 10.0  # standard deviations by which starts are pushed apart, and ranges within which they stay
 _FINE = 16  # steps of a sample by which that is told
-_COLLIDING = "SwingingAtwood"  # pushed, its pendulum falls into the pulley, where steps vanish
+_ROUGH = ("StickSlipOscillator", "SwingingAtwood")  # pushed, they meet friction or a pulley, where steps vanish
 _PART, _PARTS = 700, 4  # samples of a part of a trial, and how many parts it has at most
 _TOLERANCE = 1e-10
 _APART, _NEAR, _ENOUGH, _FAR = 1e-8, 1e-7, 4e-6, 1e-3  # distances of neighbours, in standard deviations
@@ -38,7 +38,7 @@ def simulated(name: str) -> xr.Dataset:
     variables, coords, exponents = {}, {}, np.full(_TRIALS, np.nan)
     try:
         options = {"rtol": _TOLERANCE, "atol": _TOLERANCE}
-        start, scale = _scattered(system, unbounded(name), _PUSH * (name != _COLLIDING), options)
+        start, scale = _scattered(system, unbounded(name), _PUSH * (name not in _ROUGH), options)
         gap = np.random.default_rng(TRAIN).standard_normal(start.shape) * _APART * scale
         last, apart = np.concatenate([start, start + gap]), 0.0
         while len(parts) < _PARTS and apart < _ENOUGH:
