@@ -263,7 +263,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             checks.number("--readout-scale", args.readout_scale, above=0)
         args.size = Size(args.units, 200, observed=args.observed, readout_scale=args.readout_scale)
         if args.quick:
-            args.size, args.noises, args.seeds = Size(60, 10, (5, 10), 20, 600, 5.0, args.observed), args.noises[-2:], 1
+            args.size = Size(60, 10, (5, 10), 20, 600, 5.0, args.observed, args.readout_scale)
+            args.noises, args.seeds = args.noises[-2:], 1
         for name in args.systems:
             trials(name, args.size.windows, args.size.samples, args.size.reach, args.size.observed)
         keys = [Key(*each) for each in itertools.product(args.systems, args.learners, args.noises, range(args.seeds))]

@@ -35,10 +35,10 @@ class ParametricSteps(Objective[RNN]):
 
     @classmethod
     def of(cls, network: RNN, sequences: Sequences) -> Self:
-        """The single steps of `sequences` that count, learned by plain biases."""
-        inputs = sequences.inputs[:, sequences.washout :].flatten(0, 1)
-        steps = SingleSteps(network, inputs[None], sequences.targets.flatten(0, 1)[None])
-        return cls(steps, torch.ones_like(network.start[:1, None]))
+        """The single steps of `sequences`, learned by plain biases."""
+        steps = sequences.single_steps()
+        one = SingleSteps(network, steps.inputs.transpose(0, 1), steps.targets.transpose(0, 1))
+        return cls(one, torch.ones_like(network.start[:1, None]))
 
     def residual(self, network: RNN) -> Tensor:
         """See `Objective.residual`; (condition, sample, output)."""

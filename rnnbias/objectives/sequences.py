@@ -50,6 +50,11 @@ class Sequences(Objective[RNN]):
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def single_steps(self) -> Self:
+        """The steps after the washout, each a trial of its own, for networks without memory."""
+        inputs, targets = self.inputs[:, self.washout :], self.targets
+        return type(self)(inputs.flatten(0, 1)[:, None], targets.flatten(0, 1)[:, None])
+
     def linearise(self, network: RNN, tolerance: float = 0.0) -> Linearisation:
         """See `Objective.linearise`."""
         if network.learn != ("bias",):

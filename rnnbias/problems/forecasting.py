@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ from rnnbias.problems.frame import (
     starts,
 )
 from rnnbias.problems.free_runs import VALID, FreeRuns, correlation_time, ending, long_run, warn
-from rnnbias.problems.scales import UNITS, chosen_scales
+from rnnbias.problems.scales import SCALES, UNITS, chosen_scales
 from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from systems import Lattice, System, checks
 from systems.labels import Labelled
@@ -212,13 +212,12 @@ class Forecasting(Problem):
 
     Biases that learn by `LevenbergMarquardt` start under `Recipe.shaping`: independent units and a readout of ordinary
     size, so that they must move about as far as they were drawn. Where `recipe` is not given, `fit_system` tries three
-    scales for a few seconds (`chosen_scales`): 0.3 and 10 of inputs and readout serve most systems, 0.3 and
-    30 or 0.5 and 30 those that turn more sharply. They learn single steps first, whose errors tell the
-    noise of the data. Data with less than 1e-4 standard deviations of it count as clean; from others the network goes
-    on to learn in closed loop, from free runs of `closed_loop` samples whose starts are estimated too
-    (`objectives.Shooting`). Each stage begins where the one before ended, which also tells the noise anew; one that
-    spoils the shorter runs is undone. Together with the `prior` on the shifts this makes a maximum a posteriori
-    estimate.
+    scales for a few seconds (`chosen_scales`): 0.3 and 10 of inputs and readout serve most systems, 0.3 and 30 or 0.5
+    and 30 those that turn more sharply. They learn single steps first, whose errors tell the noise of the data. Data
+    with less than 1e-4 standard deviations of it count as clean; from others the network goes on to learn in closed
+    loop, from free runs of `closed_loop` samples whose starts are estimated too (`objectives.Shooting`). Each stage
+    begins where the one before ended, which also tells the noise anew; one that spoils the shorter runs is undone.
+    Together with the `prior` on the shifts this makes a maximum a posteriori estimate.
 
     Where a system hides states, and neither `recipe`, `alpha`, `beta` nor `delays` is given, the network sees the past:
     8 delays that span the time in which the data's slowest autocorrelation falls to 1/e (Takens). A network for a
@@ -320,14 +319,10 @@ class Forecasting(Problem):
         """The recipe whose scales suit the data; None on lattices and where networks remember."""
         if self.sites is not None or self.alpha:
             return None
-
-        def draw(recipe: Recipe) -> RNN:
-            few = min(units, UNITS)
-            return self.network(few, recipe=recipe, learn=("bias",), activation="tanh", device=find_device(device))
-
-        network = draw(Recipe.shaping(seed=seed))
-        fitting, held_out = (self._cut(network, part) for part in self._standard(network))
-        return chosen_scales(draw, fitting, held_out, seed)
+        drawing = {"learn": ("bias",), "activation": "tanh", "device": find_device(device)}
+        networks = [self.network(min(units, UNITS), recipe=replace(recipe, seed=seed), **drawing) for recipe in SCALES]
+        fitting, held_out = (self._cut(networks[0], part) for part in self._standard(networks[0]))
+        return chosen_scales(networks, fitting, held_out, seed)
 
     def hides_states(self, hidden: bool | None = None) -> bool:
         """Whether there are states beside those seen: as said, as is known of a system, or as it seems."""
@@ -398,11 +393,13 @@ class Forecasting(Problem):
 
     def stages(self, network: RNN, solver: Solver, seed: int) -> Iterator[Objectives]:
         """See `Problem.stages`: single steps, and then free runs of every length in `closed_loop`."""
-        first, (fitting, held_out) = self.objectives(network, seed), self._standard(network)
+        first = self.objectives(network, seed)
         if _second_order(solver, network.learn) and SingleSteps.serves(network):
-            steps, tests = (ParametricSteps.of(network, self._cut(network, part)) for part in (fitting, held_out))
+            cuts = (cast(Sequences, part) for part in (first.train, first.held_out))
+            steps, tests = (ParametricSteps.of(network, cut) for cut in cuts)
             first = first._replace(train=steps, held_out=tests)
         yield first
+        fitting, held_out = self._standard(network)
         noise = first.train.residual(network).detach().flatten(0, -2).square().mean(0).sqrt()
         noise = noise * noise.new_tensor(self.frame.steps.scale) / math.sqrt(2)
         noise = noise if self.noise is None else torch.full_like(noise, self.noise)

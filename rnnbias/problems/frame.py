@@ -132,9 +132,7 @@ def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Se
 
 def single_steps(standard: Tensor, frame: Frame) -> Sequences:
     """Every sample, and every site of it, as a trial of one step, for networks without memory."""
-    whole = segments(standard, frame, washout=frame.reach, length=standard.shape[1])
-    inputs, targets = (part.flatten(0, 1)[:, None] for part in (whole.inputs[:, whole.washout :], whole.targets))
-    return Sequences(inputs, targets)
+    return segments(standard, frame, washout=frame.reach, length=standard.shape[1]).single_steps()
 
 
 def shooting(

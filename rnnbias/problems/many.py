@@ -101,6 +101,7 @@ def fit_many(
     solver = LevenbergMarquardt(iterations=200) if solver is None else solver
     if not isinstance(solver, LevenbergMarquardt):
         raise TypeError(f"solver must be a LevenbergMarquardt for systems learned together, got {solver!r}")
+    units = checks.whole("units", units, at_least=1)
     batch, patience = checks.whole("batch", batch, at_least=1), checks.whole("patience", patience, at_least=1)
     problems = {
         name: Forecasting(
@@ -122,18 +123,20 @@ def fit_many(
             drawn = replace(recipe or problem.suited(units, seed) or Recipe.shaping(), seed=seed)
             alike.setdefault((problem.recording.values.shape, drawn), []).append(name)
     fits: dict[str, SystemFit] = {}
-    networks: dict[str, RNN] = {}
+    networks: dict[tuple[int, Recipe], RNN] = {}
     with tqdm(total=len(problems), disable=not progress, desc="learning", unit="system", leave=False) as bar:
         for (_, drawn), names in alike.items():
-            network = problems[names[0]].network(units, recipe=drawn, learn=("bias",))
-            if not SingleSteps.serves(network):
+            first = problems[names[0]]
+            kind = len(first.recording.states), drawn
+            if kind not in networks:
+                networks[kind] = first.network(units, recipe=drawn, learn=("bias",))
+            if not SingleSteps.serves(networks[kind]):
                 raise ValueError(
                     f"recipe must be without memory and independent, such as Recipe.shaping(), got {drawn}"
                 )
-            network = networks.setdefault(_kind(network), network)
             for k in range(0, len(names), batch):
                 some = {name: problems[name] for name in names[k : k + batch]}
-                fits |= _together(some, network, solver, seed, patience)
+                fits |= _together(some, networks[kind], solver, seed, patience)
                 bar.update(len(some))
     bank = SystemBank({name: fits[name] for name in problems})
     if lost := bank.lost:
@@ -181,9 +184,8 @@ class SystemBank(Mapping[str, SystemFit]):
         draws = {name: replace(fit.network.recipe, input_scale=1.0, readout_scale=1.0) for name, fit in fits.items()}
         for name, fit in fits.items():
             one, first = fit.network, self.networks.setdefault(_kind(fit.network), fit.network)
-            if draws[name] != next(iter(draws.values())):
-                raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
-            if one.to_dict() != first.to_dict() or one.digests() != first.digests():
+            alike = draws[name] == next(iter(draws.values())) and one.to_dict() == first.to_dict()
+            if not alike or one.digests() != first.digests():
                 raise ValueError(f"fits must share their frozen arrays, but those of {name!r} are others")
 
     def __getitem__(self, name: str) -> SystemFit:

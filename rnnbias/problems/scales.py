@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,19 +24,18 @@ SCALES = (
 )
 
 
-def chosen_scales(draw: Callable[[Recipe], RNN], train: Sequences, held_out: Sequences, seed: int) -> Recipe:
-    """The recipe, of three from smooth to bent, whose biases predict held-out single steps best after a few iterations.
+def chosen_scales(networks: Sequence[RNN], train: Sequences, held_out: Sequences, seed: int) -> Recipe:
+    """The recipe, of `SCALES`, whose biases predict held-out single steps best after a few iterations.
 
     Smooth units (input scale 0.3, readout scale 10) forecast most systems longest; those that turn within a standard
     deviation of their states (Thomas, Duffing, Chua) leave them behind, and are learned by louder or steeper ones.
     Others are preferred where they halve the loss or, from noisy data, lower it by a twentieth of the steps' variance.
-    `draw` makes a network of a recipe.
+    `networks` holds one of each recipe.
     """
     random = np.random.default_rng(seed)
     few = [_some(part, random) for part in (train, held_out)]
     losses = []
-    for recipe in SCALES:
-        network = draw(replace(recipe, seed=seed))
+    for network in networks:
         fitting, test = (ParametricSteps.of(network, part) for part in few)
         monitor = Monitor(network, test, _ITERATIONS, progress=False)
         LevenbergMarquardt(iterations=_ITERATIONS).solve(network, fitting, monitor)
@@ -49,7 +47,7 @@ def chosen_scales(draw: Callable[[Recipe], RNN], train: Sequences, held_out: Seq
 
 
 def _some(sequences: Sequences, random: np.random.Generator) -> Sequences:
-    """Single steps that count, drawn at random where there are many."""
-    inputs, targets = sequences.inputs[:, sequences.washout :].flatten(0, 1), sequences.targets.flatten(0, 1)
-    drawn = torch.from_numpy(np.sort(random.permutation(len(targets))[:_SAMPLES])).to(targets.device)
-    return Sequences(inputs[drawn, None], targets[drawn, None])
+    """Single steps, drawn at random where there are many."""
+    steps = sequences.single_steps()
+    drawn = torch.from_numpy(np.sort(random.permutation(len(steps))[:_SAMPLES]))
+    return steps.subset(drawn.to(steps.targets.device))

@@ -73,7 +73,7 @@ class Monitor:
         judge: Objective | None,
         measure: Callable[[Network], dict[str, float]],
         better: float,
-        patience: float = math.inf,
+        patience: float,
     ) -> None:
         """Go on to another stage of the same learning, with as much patience or less."""
         self.held_out, self.judge, self.measure, self.better = held_out, judge, measure, better
