@@ -86,8 +86,8 @@ def levers(units: int) -> dict[str, dict[str, object]]:
         "ReLU": {"activation": "relu"},
         "output is the state": {"output": "state"},
         "predicting 5 samples ahead": {"horizon": 5},
-        "adjoint kept to 1e-2": {"solver": LevenbergMarquardt(iterations=200, tolerance=1e-2)},
-        "no geodesic acceleration": {"solver": LevenbergMarquardt(iterations=200, geodesic=False)},
+        "adjoint kept to 1e-2": {"solver": LevenbergMarquardt(iterations=400, tolerance=1e-2)},
+        "no geodesic acceleration": {"solver": LevenbergMarquardt(iterations=400, geodesic=False)},
         "the paper's recipe, 300 steps of Adam": {"solver": Adam(iterations=300), "recipe": Recipe.paper()},
     }
 

@@ -34,7 +34,7 @@ class Protocol:
     starts: int = 100  # of the exponent
     exponent_steps: int = 500
     esn_units: int = 500
-    lm_iterations: int = 200
+    lm_iterations: int = 400
     adam_steps: int = 200
     full_steps: int = 1500
     settings: int = 200  # of each tuned peer, at most, that are tried

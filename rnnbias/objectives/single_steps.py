@@ -31,7 +31,8 @@ class SingleSteps:
     Parameters
     ----------
     network : RNN
-        Without memory, independent wiring, tanh; only its biases may learn. Its learned numbers are not used.
+        Without memory, tanh, a bias for each unit (no push-pull wiring); only its biases may learn. Its learned numbers
+        are not used.
     inputs : Tensor
         (condition, sample, input).
     targets : Tensor
@@ -43,17 +44,17 @@ class SingleSteps:
     def __init__(self, network: RNN, inputs: Tensor, targets: Tensor) -> None:
         if not self.serves(network):
             raise ValueError(
-                "network must be without memory, of independent wiring and tanh, such as Recipe.shaping() draws it, "
+                "network must be without memory, of tanh units with a bias each, such as Recipe.shaping() draws it, "
                 f"got {network!r}"
             )
-        drive = network.entry.apply(inputs) + network.start
+        drive = network.wiring.spread(network.entry.apply(inputs) + network.start)
         self.grown = (2 * drive).clamp_(-2 * _LARGEST, 2 * _LARGEST).exp_()
-        self.targets, self.readout = targets, network.beta * network.readout
+        self.targets, self.readout = targets, network.beta * network.wiring.oppose(network.readout)
 
     @staticmethod
     def serves(network: RNN) -> bool:
         """Whether single steps of a network can be learned so."""
-        return not network.remembers and network.recipe.wiring == "independent" and network.activation == "tanh"
+        return not network.remembers and network.wiring.units_per_bias == 1 and network.activation == "tanh"
 
     @classmethod
     def together(cls, parts: Sequence[SingleSteps]) -> SingleSteps:

@@ -68,7 +68,7 @@ def fit_family(
     solver, patience, goal, device, progress
         As in `fit_system`.
     recipe : Recipe, optional
-        Without recurrent weights and of independent wiring; default: `Recipe.shaping()`, with inputs of 1 for a system
+        Without recurrent weights or push-pull wiring; default: `Recipe.shaping()`, with inputs of 1 for a system
         that settles on a cycle. (Periods of van der Pol's oscillator, a fifth beyond the values learned from, were off
         by 8 to 16 % with the usual inputs of 0.3 and by less than 1 % with 1: 300 units, 3,000 samples.)
     seed : int

@@ -65,9 +65,9 @@ def fit_many(
     units : int
         Network size; as many biases learn for each system.
     solver : LevenbergMarquardt, optional
-        Default: that of `fit_system`.
+        Default: `LevenbergMarquardt(iterations=200)`.
     recipe : Recipe, optional
-        Without recurrent weights and of independent wiring; default: `Recipe.shaping()` at the scales that suit each
+        Without recurrent weights or push-pull wiring; default: `Recipe.shaping()` at the scales that suit each
         system, as in `fit_system`.
     seed, samples, dt, washout, closed_loop, holdout, patience
         As in `fit_system`.

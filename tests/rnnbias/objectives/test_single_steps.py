@@ -8,8 +8,8 @@ from rnnbias.objectives import Sequences, SingleSteps
 UNITS, STATES = 12, 3
 
 
-def network(**changes):
-    return RNN(UNITS, STATES, 2, recipe=Recipe.shaping(seed=3), **changes)
+def network(wiring="independent", **changes):
+    return RNN(UNITS, STATES, 2, recipe=Recipe.shaping(seed=3, wiring=wiring), **changes)
 
 
 def data(seed=0, conditions=3, samples=40):
@@ -18,8 +18,9 @@ def data(seed=0, conditions=3, samples=40):
     return [torch.from_numpy(rng.normal(size=shape)) for shape in shapes]
 
 
-def test_errors_are_those_of_the_network():
-    net, (inputs, targets, biases) = network(beta=0.7), data()
+@pytest.mark.parametrize("wiring", ["independent", "twins"])
+def test_errors_are_those_of_the_network(wiring):
+    net, (inputs, targets, biases) = network(wiring, beta=0.7), data()
     found = SingleSteps(net, inputs, targets).error(biases)
     for k in range(3):
         net.bias.data.copy_(biases[k])
@@ -35,8 +36,9 @@ def test_chosen_conditions_are_those_of_all():
     assert len(steps.subset(slice(1, 3))) == 2
 
 
-def test_normal_equations_are_those_of_the_jacobian():
-    net, (inputs, targets, biases) = network(), data()
+@pytest.mark.parametrize("wiring", ["independent", "twins"])
+def test_normal_equations_are_those_of_the_jacobian(wiring):
+    net, (inputs, targets, biases) = network(wiring), data()
     steps = SingleSteps(net, inputs, targets)
     for k, (products, gram) in enumerate(steps.normal(biases)):
         net.bias.data.copy_(biases[k])
@@ -63,5 +65,5 @@ def test_large_drives_are_no_trouble():
     ],
 )
 def test_other_networks_are_refused(net):
-    with pytest.raises(ValueError, match="network must be without memory, of independent wiring and tanh"):
+    with pytest.raises(ValueError, match="network must be without memory, of tanh units with a bias each"):
         SingleSteps(net, *data()[:2])
