@@ -1,6 +1,6 @@
-"""Banks of biases: a system at parameters it was not learned at, and a hundred chaotic flows on one recipe of weights.
+"""Banks of biases: a system at parameters it was not learned at, nine vector fields, and a hundred chaotic flows.
 
-    python benchmarks/bank.py [--experiments family flows] [--out DIR] [--quick] [--resume] [--workers N]
+    python benchmarks/bank.py [--experiments family fields flows] [--out DIR] [--quick] [--resume] [--workers N]
 
 The flows are those of dysts (pip install 'rnnbias[catalogue]'). The folder DIR receives `bank.md` (the tables), one
 netCDF file and one figure an experiment, `flows-bank.nc`, the bank of all flows, and `rows/`, one file for each

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import bank
-from banks import EXPERIMENTS, data, family, flows
+import systems
+from banks import EXPERIMENTS, data, family, fields, flows
 from experiments import Plan
-from rnnbias import LevenbergMarquardt, SystemBank
+from rnnbias import LevenbergMarquardt, Recipe, SystemBank, fit_function
 from rnnbias.evaluation import Runs
 
 
@@ -27,12 +29,14 @@ def report(tmp_path_factory):
         patch.setattr(family, "_STARTS", 3)
         patch.setattr(family, "_RHO", (28, 32))
         patch.setattr(family, "_MU", (1.1,))
+        patch.setattr(fields, "_UNITS", 20)
+        patch.setattr(fields, "_TIMES", 200.0)
         assert bank.main(["--quick", "--out", str(out)]) == 0
     return out
 
 
 def test_a_run_leaves_tables_numbers_figures_and_a_bank(report):
-    names = {"bank.md", "family.nc", "family.png", "flows.nc", "flows.png", "flows-bank.nc", "rows"}
+    names = {"bank.md", "flows-bank.nc", "rows", *(f"{name}.{end}" for name in EXPERIMENTS for end in ("nc", "png"))}
     assert {p.name for p in report.iterdir()} == names
     text = (report / "bank.md").read_text()
     assert "## Parameters that were not seen" in text and "## The flows of dysts" in text and "--quick" in text
@@ -40,6 +44,30 @@ def test_a_run_leaves_tables_numbers_figures_and_a_bank(report):
     kept = SystemBank.load(report / "flows-bank.nc")
     assert set(kept) == set(ds.flow.values) and ds.kept == len(kept) and ds.seconds_alone.notnull().any()
     assert {fit.recording.name for fit in kept.values()} == {f"dysts:{name}" for name in kept}
+
+
+def test_fields_are_those_that_are_named():
+    states = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 3)))
+    _, rates = fields._FIELDS["Lorenz"]
+    found = torch.stack(rates(*states.unbind(-1)), -1)
+    torch.testing.assert_close(found, systems.get("lorenz63")(0.0, states))
+
+
+def test_the_true_field_is_no_farther_than_its_own_solution():
+    times = np.arange(0.0, 300.0, fields._STEP)
+    system, start, _ = fields._scaled("SprottB", times)
+    points = np.random.default_rng(0).uniform(-1, 1, (300, 3))
+    fit = fit_function(
+        (points, system(0.0, torch.from_numpy(points)).numpy()),
+        units=200,
+        seed=1,
+        progress=False,
+        recipe=Recipe.shaping(gain=1.0, readout_scale=30.0),
+    )
+    truth = system.solve(start[None], times[:200], **fields._SOLVED)[0]
+    run = fields._run(fit, start, times[:200])
+    assert np.abs(truth).max() <= 1.1
+    assert np.abs(run.values - truth[round(fields._SETTLED * 200) :]).max() < 0.02
 
 
 def test_neighbours_part_at_the_rate_that_is_measured():
