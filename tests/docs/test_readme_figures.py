@@ -1,4 +1,4 @@
-"""Every figure in README's table "What it reaches" stands in a report that its row links to.
+"""Every figure in the tables "What it reaches", README's and that of all reports, stands in a report its row links to.
 
 A figure is a number written in digits, or a count such as "8 of 10"; one that is part of a name (Lorenz-63, float32) is
 none. It stands in a report that says it with as many digits, or says a number of which it is a rounding; a sign that
@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[([^]]*)\]\(([^)]*)\)")
-REPORT = re.compile(r"\((benchmarks/report/[^)#]+\.md)")
+REPORT = re.compile(r"\(((?:[\w-]+/)+[\w-]+\.md)")
 NUMBER = r"(?<![\w.])(?<![A-Za-z]-)(?:(?<!\w)[-−+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?"
 FIGURE = re.compile(rf"{NUMBER} of \d+|{NUMBER}")
 COMMAND = r"^(?: {4}|`?python ).*"
@@ -61,7 +61,7 @@ def results(report, learned=()):
 
 def rows(readme):
     """The rows of the table, each as its cells: question, learned numbers, what is reached, what stands beside it."""
-    section = readme.split("## What it reaches\n", 1)[1].split("\n## ", 1)[0]
+    section = readme.split("# What it reaches\n", 1)[1].split("\n## ", 1)[0]
     table = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
 
@@ -79,12 +79,16 @@ def missing(cells, root=ROOT):
     return absent(question) + absent(learned) + absent(reached, figures(learned)) + absent(beside)
 
 
-README = rows((ROOT / "README.md").read_text(encoding="utf-8"))
+TABLES = [
+    pytest.param(cells, folder, id=LINK.sub(r"\1", cells[0]))
+    for folder in (ROOT, ROOT / "benchmarks" / "report")
+    for cells in rows((folder / "README.md").read_text(encoding="utf-8"))
+]
 
 
-@pytest.mark.parametrize("cells", README, ids=[LINK.sub(r"\1", cells[0]) for cells in README])
-def test_figures_of_the_readme_stand_in_the_reports_it_links_to(cells):
-    assert missing(cells) == []
+@pytest.mark.parametrize(("cells", "folder"), TABLES)
+def test_figures_of_a_readme_stand_in_the_reports_it_links_to(cells, folder):
+    assert missing(cells, folder) == []
 
 
 # The checker itself ---------------------------------------------------------------------------------------------
@@ -157,6 +161,6 @@ def test_other_learners_stand_beside(table):
 
 def test_a_row_without_a_report_is_refused(table):
     with pytest.raises(AssertionError, match="no report is linked: Lorenz-63"):
-        table("4.2", link="[table](benchmarks/made/up.md)")
+        table("4.2", link="[figure](benchmarks/report/made/up.png)")
     with pytest.raises(FileNotFoundError):
         table("4.2", link="[table](benchmarks/report/made/down.md)")
