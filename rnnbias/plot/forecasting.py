@@ -21,6 +21,8 @@ from rnnbias.plot import style
 
 __all__ = ["attractors", "skill_against_noise", "skill_by_system", "space_time", "traces", "valid_time"]
 
+_TICKS = (0, 0.5, 1, 2, 3, 5, 10, 20, 50)  # of valid times on an axis of square roots
+
 
 def traces(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -> NDArray:
     """Draw forecasts over the truth, a column a learner and a row a state; a line marks the valid time.
@@ -145,7 +147,7 @@ def space_time(data: xr.Dataset, axes: Sequence[Axes] | NDArray | None = None) -
 
 
 def skill_against_noise(data: xr.DataArray, axes: Axes | None = None) -> Axes:
-    """Draw valid times against the noise of the training data, by learner.
+    """Draw valid times, on an axis of square roots, against the noise of the training data, by learner.
 
     Parameters
     ----------
@@ -166,9 +168,11 @@ def skill_against_noise(data: xr.DataArray, axes: Axes | None = None) -> Axes:
         axes.plot(places, one.median("seed"), lw=1.6, ms=5, label=str(learner), **look)
         for seed in np.asarray(one).T:
             axes.plot(places, seed, ".", ms=3, alpha=0.5, color=look["color"])
-    axes.set(
-        xticks=places, xticklabels=[f"{n:g} %" for n in noise], xlabel="noise of the training data", ylim=(0, None)
-    )
+    axes.set(xticks=places, xticklabels=[f"{n:g} %" for n in noise], xlabel="noise of the training data")
+    axes.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
+    ticks = [tick for tick in _TICKS if tick <= float(data.max())]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_ylim(0, None)
     axes.set_ylabel(style.with_units("valid time", data.attrs.get("units", "1")))
     axes.legend(frameon=False, fontsize=8)
     style.bare(axes)
