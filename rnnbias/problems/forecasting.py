@@ -56,10 +56,8 @@ _LEAK = {"alpha": -0.7, "beta": 0.3}
 #: deviations) under which data count as clean, so that single steps say everything.
 _LENGTHS, _LENGTHS_REMEMBERING, _CLEAN = (5, 10, 20, 40, 80, 160), (5, 10, 20, 40), 1e-4
 _ITERATIONS, _PATIENCE, _PATIENCE_RUNS = 400, 10, 4  # of second-order learning of biases, and of free runs
-_BETTER, _BETTER_LAST = (
-    0.99,
-    0.999,
-)  # factors by which so many iterations must lower the loss, and those of the last stage
+#: Factors by which so many iterations must lower the loss, and those of the last stage.
+_BETTER, _BETTER_LAST = 0.99, 0.999
 _TRIED = 25  # forecasts by which skill is told
 _FILTER = 40  # samples from which the start of a forecast is estimated
 #: Of lattices: scales of the frozen weights, and entries of a Jacobian, to which single steps and runs are thinned.

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[([^]]*)\]\(([^)]*)\)")
-REPORT = re.compile(r"\(((?:[\w-]+/)+[\w-]+\.md)")
+PAGE = re.compile(r"\]\(([^()#:]+\.md)")
 NUMBER = r"(?<![\w.])(?<![A-Za-z]-)(?:(?<!\w)[-−+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?"
 FIGURE = re.compile(rf"{NUMBER} of \d+|{NUMBER}")
 COMMAND = r"^(?: {4}|`?python ).*"
@@ -66,10 +66,11 @@ def rows(readme):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:]]
 
 
-def missing(cells, root=ROOT):
-    """The figures of a row that stand in none of the reports it links to."""
+def missing(cells, folder, root=ROOT):
+    """The figures of a row, of a table in a folder, that stand in none of the reports it links to."""
     question, learned, reached, beside = cells
-    reports = [(root / path).read_text(encoding="utf-8") for path in REPORT.findall(" ".join(cells))]
+    pages = [folder / path for path in PAGE.findall(" ".join(cells))]
+    reports = [page.read_text(encoding="utf-8") for page in pages if root / "benchmarks" / "report" in page.parents]
     assert reports, f"no report is linked: {question}"
 
     def absent(text, counts=()):
@@ -126,7 +127,7 @@ def table(tmp_path):
         head += "| question | learned numbers | reached | beside it |\n| --- | ---: | --- | --- |\n"
         readme = f"{head}| Lorenz-63 ({link}) | {learned} | {reached} | {beside} |\n\nAs 97.\n\n## Why\n\n| 96 |\n"
         (cells,) = rows(readme)
-        return missing(cells, tmp_path)
+        return missing(cells, tmp_path, tmp_path)
 
     return row
 
@@ -161,6 +162,6 @@ def test_other_learners_stand_beside(table):
 
 def test_a_row_without_a_report_is_refused(table):
     with pytest.raises(AssertionError, match="no report is linked: Lorenz-63"):
-        table("4.2", link="[figure](benchmarks/report/made/up.png)")
+        table("4.2", link="[table](benchmarks/made/up.md)")
     with pytest.raises(FileNotFoundError):
         table("4.2", link="[table](benchmarks/report/made/down.md)")
