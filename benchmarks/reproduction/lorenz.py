@@ -10,20 +10,25 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import xarray as xr
 
+import systems
 from experiments import Plan, over_seeds
-from observe import LEAD, REACH, STATE, half_width, score, trials
 from reproduction.figures import Claim, Figure, above, known, spread
-from rnnbias import Adam, LevenbergMarquardt, Recipe
+from rnnbias import Adam, LevenbergMarquardt, Recipe, SystemFit
 from rnnbias.problems import Forecasting, solve
 from rnnbias.solvers import Solver
 from tables import aligned
 
-__all__ = ["LORENZ"]
+__all__ = ["LEAD", "LORENZ", "REACH", "half_width"]
 
 _UNITS, _SAMPLES, _STEPS, _GOOD = 1024, 5000, 3000, 0.99
+LEAD = 27  # steps
+REACH = 8.0  # Lyapunov times of a run of its own
+_STATE, _MARK, _CONTEXT = "x", 0.4, 200
+_TEST, _MEASURE = 1, 2  # seeds of the data
 _GOAL = 5e-3  # training loss, in variances, at which Adam ends
 _FULL = ("bias", "weights", "readout")
 _RECIPE = Recipe(wiring="independent", gain=0.9, input_scale=0.3, bias_scale=0.0, readout_scale=20.0)
@@ -88,6 +93,42 @@ def cells(plan: Plan) -> list[_Cell]:
     return [*first, *once[:1], *itertools.chain(*others), *once[1:]]
 
 
+def half_width(trials: int, duration: float) -> float:
+    """The lag at which the autocorrelation of the coordinate has fallen to a half, in time units."""
+    step = 0.02
+    ds = systems.get("lorenz63").simulate(trials=trials, duration=duration, dt=step, seed=_MEASURE, observed=[_STATE])
+    x = ds.trajectory.values[..., 0]
+    x = x - x.mean()
+    lags = int(2 / step)
+    correlation = np.array([np.mean(x[:, : x.shape[1] - k] * x[:, k:]) for k in range(lags)]) / np.mean(x**2)
+    below = int(np.argmax(correlation < 0.5))
+    return step * (below - (0.5 - correlation[below]) / (correlation[below - 1] - correlation[below]))
+
+
+@cache
+def _trials(windows: int, dt: float) -> xr.Dataset:
+    """The test trials: context, and what follows."""
+    system = systems.get("lorenz63")
+    length = _CONTEXT + round(REACH / system.lyapunov / dt) + 2 * LEAD
+    return system.simulate(trials=windows, duration=length * dt, dt=dt, seed=_TEST, observed=[_STATE])
+
+
+def _score(fit: SystemFit, test: xr.Dataset) -> dict[str, float]:
+    """Driven R² and the valid times of self-driven runs."""
+    dt, unit = fit.recording.dt, fit.recording.unit
+    ahead = fit.drive(test).prediction.values[:, _CONTEXT:-LEAD]
+    truth = test.trajectory.values[:, _CONTEXT + LEAD :]
+    free = fit.score(
+        test, windows=test.sizes["trial"], context=_CONTEXT, steps=round(REACH * unit / dt), threshold=[_MARK]
+    )
+    valid = free.valid_time.values.ravel()
+    return {
+        "r_squared": 1 - np.mean((ahead - truth) ** 2) / np.var(truth), "valid_time": float(np.median(valid)),
+        "lower": float(np.quantile(valid, 0.25)), "upper": float(np.quantile(valid, 0.75)),
+        "learned": fit.learned, "iterations": float(fit.history.iteration[-1]),
+    }  # fmt: skip
+
+
 @cache
 def _step(quick: bool) -> float:
     """The step at which the coordinate's autocorrelation has fallen to a half after 27."""
@@ -101,7 +142,7 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
     if plan.quick:
         solver = LevenbergMarquardt(iterations=2) if isinstance(solver, LevenbergMarquardt) else Adam(iterations=5)
     problem = _Single(
-        "lorenz63", samples=800 if plan.quick else _SAMPLES, dt=dt, observed=[STATE], seed=cell.seed, output="state",
+        "lorenz63", samples=800 if plan.quick else _SAMPLES, dt=dt, observed=[_STATE], seed=cell.seed, output="state",
         horizon=1 if learner.closed_loop else LEAD, closed_loop=learner.closed_loop,
     )  # fmt: skip
     began = time.perf_counter()
@@ -113,7 +154,7 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
             goal=_GOAL if solver.descends else None, progress=False,
         )  # fmt: skip
     seconds = time.perf_counter() - began
-    found = {name: value for name, value in score(fit, trials(4 if plan.quick else 40, dt)).items() if name in _SCORES}
+    found = _score(fit, _trials(4 if plan.quick else 40, dt))
     if learner.closed_loop:
         del found["r_squared"]  # a step ahead, not tau
     return {**found, "loss": float(fit.history.loss[-1]), "seconds": seconds}

@@ -1,12 +1,8 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import xarray as xr
 
-import observe
 import oscillate
-import systems
 from rnnbias import GaussNewton, fit_autonomous
 
 
@@ -79,27 +75,3 @@ def test_wrong_arguments_end_in_one_line(message, arguments, tmp_path, capsys):
         oscillate.main([*arguments, "--out", str(tmp_path)])
     error = capsys.readouterr().err
     assert ended.value.code == 2 and message in error and error.count("\n") == 1
-
-
-def test_partial_observation_reports_both_ways_of_running(tmp_path, monkeypatch):
-    get = systems.get
-    monkeypatch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
-    monkeypatch.setattr(observe, "REACH", 1.0)
-    monkeypatch.setattr(observe, "half_width", lambda trials, duration: 0.24)
-    assert observe.main(["--quick", "--learners", "bias", "full-matched", "--out", str(tmp_path)]) == 0
-    ds = xr.load_dataset(tmp_path / "observe.nc", engine="h5netcdf")
-    assert ds.r_squared.dims == ("seed", "learner") and np.isfinite(ds.valid_time).all()
-    assert ds.attrs["tau"] / ds.attrs["dt"] == pytest.approx(27)
-    assert "driven R²" in (tmp_path / "observe.md").read_text()
-    assert (tmp_path / "self_driven.png").stat().st_size > 10_000
-
-
-def test_the_half_width_is_that_of_the_autocorrelation(monkeypatch):
-    class Cosine:
-        def simulate(self, trials, duration, dt, seed, observed):
-            time = np.arange(round(duration / dt)) * dt
-            x = np.cos(2 * np.pi * time / 1.2 + np.linspace(0, 2 * np.pi, trials, endpoint=False)[:, None])
-            return xr.Dataset({"trajectory": (("trial", "time", "state"), x[..., None])})
-
-    monkeypatch.setattr(observe.systems, "get", lambda name: Cosine())
-    assert observe.half_width(8, 24.0) == pytest.approx(1.2 / 6, abs=2e-3)

@@ -8,7 +8,7 @@ import xarray as xr
 import paper
 from arguments import save, scores
 from experiments import Plan
-from reproduction import FIGURES, theorem
+from reproduction import FIGURES, lorenz, theorem
 from reproduction.figures import Claim, above, greater, section
 from reproduction.permuting import Permutation
 from rnnbias import RNN, Recipe
@@ -160,3 +160,22 @@ def test_wrong_arguments_end_with_one_line(argv, message, capsys, tmp_path):
         paper.main([*argv, "--out", str(tmp_path)])
     error = capsys.readouterr().err
     assert end.value.code == 2 and message in error and error.count("\n") == 1
+
+
+def test_the_half_width_is_that_of_the_autocorrelation(monkeypatch):
+    class Cosine:
+        def simulate(self, trials, duration, dt, seed, observed):
+            time = np.arange(round(duration / dt)) * dt
+            x = np.cos(2 * np.pi * time / 1.2 + np.linspace(0, 2 * np.pi, trials, endpoint=False)[:, None])
+            return xr.Dataset({"trajectory": (("trial", "time", "state"), x[..., None])})
+
+    monkeypatch.setattr(lorenz.systems, "get", lambda name: Cosine())
+    assert lorenz.half_width(8, 24.0) == pytest.approx(1.2 / 6, abs=2e-3)
+
+
+def test_one_coordinate_is_scored_driven_and_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(lorenz, "REACH", 1.0)
+    monkeypatch.setattr(lorenz, "half_width", lambda trials, duration: 0.24)
+    plan = Plan(1, True, tmp_path)
+    found = lorenz.LORENZ.make(next(cell for cell in lorenz.cells(plan) if cell.learner == "second order"), plan)
+    assert found["learned"] == 40 and found["r_squared"] < 1 and np.isfinite(found["valid_time"])
