@@ -132,7 +132,7 @@ def fit_many(
                 networks[kind] = first.network(units, recipe=drawn, learn=("bias",))
             if not SingleSteps.serves(networks[kind]):
                 raise ValueError(
-                    f"recipe must be without memory and independent, such as Recipe.shaping(), got {drawn}"
+                    f"recipe must be without recurrent weights and push-pull wiring, such as Recipe.shaping(), got {drawn}"
                 )
             for k in range(0, len(names), batch):
                 some = {name: problems[name] for name in names[k : k + batch]}

@@ -104,7 +104,7 @@ def test_unknown_names(bank):
         ({"systems": ["lorenz63", "lorenz63"]}, ValueError, "systems must have distinct names"),
         ({"solver": "adam"}, TypeError, "solver must be a LevenbergMarquardt"),
         ({"batch": 0}, ValueError, "batch must be at least 1"),
-        ({"recipe": Recipe()}, ValueError, "recipe must be without memory and independent"),
+        ({"recipe": Recipe()}, ValueError, "recipe must be without recurrent weights and push-pull wiring"),
         ({"units": 0}, ValueError, "units must be at least 1"),
     ],
 )
