@@ -132,7 +132,8 @@ def fit_many(
                 networks[kind] = first.network(units, recipe=drawn, learn=("bias",))
             if not SingleSteps.serves(networks[kind]):
                 raise ValueError(
-                    f"recipe must be without recurrent weights and push-pull wiring, such as Recipe.shaping(), got {drawn}"
+                    "recipe must be without recurrent weights and push-pull wiring, such as Recipe.shaping(), "
+                    f"got {drawn}"
                 )
             for k in range(0, len(names), batch):
                 some = {name: problems[name] for name in names[k : k + batch]}
