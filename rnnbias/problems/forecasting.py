@@ -60,8 +60,9 @@ _ITERATIONS, _PATIENCE, _PATIENCE_RUNS = 400, 10, 4  # of second-order learning 
 _BETTER, _BETTER_LAST = 0.99, 0.999
 _TRIED = 25  # forecasts by which skill is told
 _FILTER = 40  # samples from which the start of a forecast is estimated
-#: Of lattices: scales of the frozen weights, and entries of a Jacobian, to which single steps and runs are thinned.
-_SHARED, _SAMPLED, _ENTRIES = {"input_scale": 0.1, "readout_scale": 100.0}, 4e7, 8e6
+#: Of lattices: scales of the frozen weights, noise (in standard deviations) on what single steps lead from, and entries
+#: of a Jacobian, to which single steps and runs are thinned.
+_SHARED, _STIRRED, _SAMPLED, _ENTRIES = {"input_scale": 0.05, "readout_scale": 200.0}, 0.003, 4e7, 8e6
 _PROBES, _HIDDEN = 200, 0.7  # units of the networks that tell whether states are hidden, and the ratio that does
 
 
@@ -490,7 +491,10 @@ class Forecasting(Problem):
         if self.sites is None or network.remembers:
             cut = segments(standard, self.frame, washout=self._affordable(standard.shape[1]), length=_LENGTH)
         else:
-            cut = single_steps(standard, self.frame)
+            drawn = torch.randn(
+                standard.shape, generator=torch.Generator().manual_seed(self.seed), dtype=standard.dtype
+            )
+            cut = single_steps(standard, self.frame, standard + _STIRRED * drawn.to(standard.device))
         return self._thinned(network, cut, cut.targets[0].numel(), _SAMPLED)
 
     def _thinned(self, network: RNN, trials: Trials, residuals: int, entries: float) -> Trials:

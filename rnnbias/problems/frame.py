@@ -111,28 +111,29 @@ class Frame(NamedTuple):
         return ClosedLoop(mean, scale, self.output == "increment", lags, self.lattice)
 
 
-def segments(standard: Tensor, frame: Frame, *, washout: int, length: int) -> Sequences:
+def segments(standard: Tensor, frame: Frame, *, washout: int, length: int, seen: Tensor | None = None) -> Sequences:
     """Cut standardised trials (trial, time, state) into segments of equal length that cover them.
 
-    Each segment has `washout` samples of true input before the first output that counts, and `length` outputs
-    that count.
+    Each segment has `washout` samples of input before the first output that counts, and `length` outputs that count.
+    Inputs are true, or as `seen`: outputs should then lead from what is seen to the truth.
     """
+    seen = standard if seen is None else seen
     usable = standard.shape[1] - washout - frame.horizon
     length = min(length, usable)
     count = math.ceil(usable / length)
     firsts = np.linspace(0, usable - length, count).round().astype(int)
-    seen = frame.inputs(standard)
-    inputs = torch.cat([seen[:, f : f + washout + length] for f in firsts])
+    entering = frame.inputs(seen)
+    inputs = torch.cat([entering[:, f : f + washout + length] for f in firsts])
     now, later = (
-        torch.cat([standard[:, f + ahead : f + ahead + length] for f in firsts])
-        for ahead in (washout, washout + frame.horizon)
+        torch.cat([values[:, f + ahead : f + ahead + length] for f in firsts])
+        for values, ahead in ((seen, washout), (standard, washout + frame.horizon))
     )
     return Sequences(inputs, frame.folded(frame.target(now, later)), washout)
 
 
-def single_steps(standard: Tensor, frame: Frame) -> Sequences:
-    """Every sample, and every site of it, as a trial of one step, for networks without memory."""
-    return segments(standard, frame, washout=frame.reach, length=standard.shape[1]).single_steps()
+def single_steps(standard: Tensor, frame: Frame, seen: Tensor | None = None) -> Sequences:
+    """Every sample, and every site of it, as a trial of one step, for networks without memory; see `segments`."""
+    return segments(standard, frame, washout=frame.reach, length=standard.shape[1], seen=seen).single_steps()
 
 
 def shooting(
