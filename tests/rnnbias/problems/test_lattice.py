@@ -121,14 +121,39 @@ def test_free_runs_teach_more_than_single_steps(monkeypatch):
     monkeypatch.setattr(forecasting, "_ENTRIES", 40 * 1200)
     clean = coupled(400)
     seen = clean + 0.02 * clean.std() * np.random.default_rng(2).normal(size=clean.shape)
-    usual = {"dt": 1.0, "lattice": Lattice(1, 1), "units": 40, "output": "state", "holdout": 0.2}
+    usual = {"dt": 1.0, "lattice": Lattice(1, 1), "units": 40, "output": "state", "holdout": 0.2, "seed": 1}
     one, closed = (fit(seen, closed_loop=lengths, **usual) for lengths in ((), (2, 4)))
     test = coupled(40, 200)
 
     def error(found):
         return np.sqrt(np.square(found.forecast(test[:, :2], 4, denoise=False).forecast.values - test[:, 2:6]).mean())
 
-    assert error(closed) < 0.85 * error(one)
+    assert error(closed) < 0.7 * error(one)
+
+
+def test_single_steps_lead_back_from_noise():
+    frame = Frame.of(VALUES, "increment", 1, lattice=RING)
+    x = frame.states.transform(VALUES, torch.zeros(()).double())
+    seen = x + 0.1 * torch.from_numpy(np.random.default_rng(3).normal(size=x.shape))
+    cut = single_steps(x, frame, seen)
+    reached = frame.predict(cut.inputs[..., 2:3], cut.targets)  # a site follows its two neighbours before
+    step = frame.predict(seen[:, :-1], frame.target(seen[:, :-1], x[:, 1:]))
+    torch.testing.assert_close(step, x[:, 1:])
+    torch.testing.assert_close(reached[:, 0, 0].reshape(2, 5, -1).transpose(1, 2), x[:, 1:])
+
+
+def test_noise_keeps_a_smooth_field_from_breaking_up(monkeypatch):
+    """Sites of a travelling wave move together: what has never been seen apart is not held together, but for noise."""
+    time, site = np.arange(400)[:, None], np.arange(24)
+    waves = sum(np.cos(k * (2 * np.pi * site / 24 - 0.05 * time) + k) / k for k in (1, 2))
+    usual = {"dt": 1.0, "lattice": Lattice(3, 3), "recipe": None, "solver": LevenbergMarquardt(iterations=60)}
+
+    def lost(stirred):
+        monkeypatch.setattr(forecasting, "_STIRRED", stirred)
+        ahead = fit(waves, **usual).forecast(waves[None, :100], 50).forecast.values[0]
+        return np.sqrt(np.square(ahead - waves[100:150]).mean())
+
+    assert lost(0.003) < 0.05 < 1.0 < lost(0.0)
 
 
 def test_single_steps_are_thinned_by_the_seed(data, monkeypatch):
