@@ -18,6 +18,7 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -26,8 +27,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from arguments import Parser, complete, even_units, module, save, scores
-from rnnbias import fit_system, metrics, plot
+import columns
+from arguments import Parser, complete, module, save, scores
+from rnnbias import SystemFit, fit_system, metrics, plot
 from rnnbias.datasets.recordings import SHORTEST, read
 from rnnbias.evaluation import (
     NVAR,
@@ -57,6 +59,7 @@ SCORES = {
     "step_error": ("1", "root mean square error one step ahead, in training standard deviations"),
     "spectral_distance": ("1", "Hellinger distance of the spectra of a free run and the truth"),
     "spread": ("1", "standard deviation of a free run over the truth's"),
+    **columns.SCORES,
 }
 
 
@@ -107,12 +110,12 @@ def _open_csv(path: Path) -> xr.Dataset:
                 raise ValueError(
                     f"{path.name} must hold numbers, got {text!r} on line {line + 2}, column {names[column]!r}"
                 ) from None
-    columns = {}
+    found = {}
     for name, column in zip(names, values.T, strict=True):
         bare, units = re.fullmatch(r"\s*(.*?)\s*(?:\[(.*)\])?\s*", name).groups()
-        columns[bare] = ("time", column, {"units": units or "1"})
-    times = {"time": columns.pop("time")} if "time" in columns else {}
-    return xr.Dataset(columns, times)
+        found[bare] = ("time", column, {"units": units or "1"})
+    times = {"time": found.pop("time")} if "time" in found else {}
+    return xr.Dataset(found, times)
 
 
 def split(ds: xr.Dataset, dt: float | None, share: float) -> tuple[xr.Dataset, xr.Dataset, int]:
@@ -156,11 +159,16 @@ def row(key: Key, ds: xr.Dataset, size: Size) -> xr.Dataset:
     return score(model, test, context, read(train, size.dt).values.std((0, 1))).merge(taken)
 
 
+def step_error(model: Forecaster, test: xr.Dataset, truth: np.ndarray, scale: np.ndarray) -> float:
+    """Root-mean-square error of predicting every sample of `truth`, which ends the test data, one step ahead."""
+    ahead = model.drive(test).prediction.values[:, -truth.shape[1] - 1 : -1]
+    return float(np.sqrt((((ahead - truth) / scale) ** 2).mean()))
+
+
 def score(model: Forecaster, test: xr.Dataset, context: int, scale: np.ndarray) -> xr.Dataset:
     """One-step error and free runs on the test data."""
     truth = read_like(model.recording, test).values[:, context:]
     trials, samples, _ = truth.shape
-    ahead = model.drive(test).prediction.values[:, context - 1 : -1]
     steps = max(10, samples // 2)
     windows = trials * min(ceil(_WINDOWS / trials), samples - steps + 1)
     made = forecast_windows(model, test, windows=windows, context=context, steps=steps)
@@ -171,10 +179,15 @@ def score(model: Forecaster, test: xr.Dataset, context: int, scale: np.ndarray) 
         apart = metrics.spectral_distance(run, whole.truth, _SMOOTHING).mean().item()
     row = {
         "learned": model.learned,
-        "step_error": np.sqrt((((ahead - truth) / scale) ** 2).mean()),
+        "step_error": step_error(model, test, truth, scale),
         "spectral_distance": apart,
         "spread": run.values.std((0, 1)).mean() / truth.std((0, 1)).mean() if np.isfinite(run).all() else np.inf,
     }
+    if isinstance(model, SystemFit):
+        steady = columns.steadiness(
+            model.network, lambda network: 1 / step_error(replace(model, network=network), test, truth, scale)
+        )
+        row |= steady | {"float32": 1 / steady["float32"]}
     valid = valid.isel(threshold=0, drop=True).reset_coords(drop=True).rename(trial="window")
     return scores(row, SCORES).assign(valid_time=valid, free_run=run.isel(trial=0, drop=True))
 
@@ -226,6 +239,7 @@ def report(found: xr.Dataset, command: str) -> str:
         "",
     ]
     header = ["learner", "", "learned", "fit (s)", "one step", "over persistence", "valid time", "IQR", "D_H", "spread"]
+    header += columns.HEADER
     still = float(found.step_error.sel(learner="persistence").median("seed"))
     cells = []
     for name in found.learner.values:
@@ -245,9 +259,11 @@ def report(found: xr.Dataset, command: str) -> str:
                 "–".join(f"{q:.3g}" for q in np.quantile(windows, [0.25, 0.75])),
                 number(middle.spectral_distance, "{:.2f}"),
                 number(middle.spread, "{:.2f}"),
+                *columns.words(middle, "{:.3g}"),
             ]
         )
-    return "\n".join([*lines, *aligned(header, cells)]) + "\n"
+    note = columns.note("one over the error one step ahead")
+    return "\n".join([*lines, *aligned(header, cells), "", note]) + "\n"
 
 
 def draw(found: xr.Dataset) -> np.ndarray:
@@ -262,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="netCDF or CSV")
     parser.add_argument("--variables", nargs="+", metavar="NAME", help="which variables or columns (all over time)")
     parser.add_argument("--dt", type=float, help="time between samples, where FILE has no times")
-    parser.add_argument("--units", type=int, default=600, metavar="N", help="units of the network, even (600)")
+    parser.add_argument("--units", type=int, default=600, metavar="N", help="units of the network (600)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
     parser.add_argument(
         "--test", type=float, default=0.25, metavar="F", help="fraction of a trial kept for the test (0.25)"
@@ -270,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         checks.whole("--seeds", args.seeds, at_least=1)
-        even_units(args.units)
+        checks.whole("--units", args.units, at_least=1)
         checks.number("--test", args.test, above=0, at_most=0.9)
         ds = open_recording(args.file, args.variables)
         size = Size(args.dt, args.test, args.units)

@@ -44,6 +44,8 @@ def test_sunspots_leave_a_table_scores_and_a_figure(tmp_path, quick):
     assert (ds.learned.sel(learner="bias") == 20).all() and np.isnan(ds.learned.sel(learner="nvar", seed=1))
     table = (tmp_path / "recording.md").read_text()
     assert "| bias " in table and "biases only" in table and "python benchmarks/recording.py" in table
+    assert "*Moved*" in table and (ds.moved.sel(learner="bias") > 0).all()
+    assert ds.float32.sel(learner="bias").values == pytest.approx(ds.step_error.sel(learner="bias").values, rel=1e-3)
     assert (tmp_path / "traces.png").stat().st_size > 10_000
     data, options = quick[0]
     assert data.sizes["time"] == 309 - 77  # the test is not learned from
@@ -85,7 +87,7 @@ def test_an_electrocardiogram_from_netcdf(tmp_path, quick):
         (["time,x", "0,1", "1,one"], "got 'one' on line 3, column 'x'", []),
         (["time,x", "0,1", "1"], "2 columns on every line, got 1 on 3", []),
         (["time,x", "0,1"], "did you mean 'x'", ["--variables", "xx"]),
-        (["time,x", "0,1"], "--units must be even", ["--units", "3"]),
+        (["time,x", "0,1"], "--units must be at least 1", ["--units", "0"]),
         (["time,x", "0,1"], "--test must be at most 0.9", ["--test", "1"]),
         ([], "FILE must have a line of names", []),
     ],
