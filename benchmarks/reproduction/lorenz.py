@@ -22,10 +22,10 @@ from rnnbias.problems import Forecasting, solve
 from rnnbias.solvers import Solver
 from tables import aligned
 
-__all__ = ["LEAD", "LORENZ", "REACH", "half_width"]
+__all__ = ["LORENZ", "REACH", "half_width"]
 
 _UNITS, _SAMPLES, _STEPS, _GOOD = 1024, 5000, 3000, 0.99
-LEAD = 27  # steps
+_LEAD = 27  # steps
 REACH = 8.0  # Lyapunov times of a run of its own
 _STATE, _MARK, _CONTEXT = "x", 0.4, 200
 _TEST, _MEASURE = 1, 2  # seeds of the data
@@ -109,15 +109,15 @@ def half_width(trials: int, duration: float) -> float:
 def _trials(windows: int, dt: float) -> xr.Dataset:
     """The test trials: context, and what follows."""
     system = systems.get("lorenz63")
-    length = _CONTEXT + round(REACH / system.lyapunov / dt) + 2 * LEAD
+    length = _CONTEXT + round(REACH / system.lyapunov / dt) + 2 * _LEAD
     return system.simulate(trials=windows, duration=length * dt, dt=dt, seed=_TEST, observed=[_STATE])
 
 
 def _score(fit: SystemFit, test: xr.Dataset) -> dict[str, float]:
     """Driven R² and the valid times of self-driven runs."""
     dt, unit = fit.recording.dt, fit.recording.unit
-    ahead = fit.drive(test).prediction.values[:, _CONTEXT:-LEAD]
-    truth = test.trajectory.values[:, _CONTEXT + LEAD :]
+    ahead = fit.drive(test).prediction.values[:, _CONTEXT:-_LEAD]
+    truth = test.trajectory.values[:, _CONTEXT + _LEAD :]
     free = fit.score(
         test, windows=test.sizes["trial"], context=_CONTEXT, steps=round(REACH * unit / dt), threshold=[_MARK]
     )
@@ -132,7 +132,7 @@ def _score(fit: SystemFit, test: xr.Dataset) -> dict[str, float]:
 @cache
 def _step(quick: bool) -> float:
     """The step at which the coordinate's autocorrelation has fallen to a half after 27."""
-    return (half_width(4, 20.0) if quick else half_width(40, 40.0)) / LEAD
+    return (half_width(4, 20.0) if quick else half_width(40, 40.0)) / _LEAD
 
 
 def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
@@ -143,7 +143,7 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
         solver = LevenbergMarquardt(iterations=2) if isinstance(solver, LevenbergMarquardt) else Adam(iterations=5)
     problem = _Single(
         "lorenz63", samples=800 if plan.quick else _SAMPLES, dt=dt, observed=[_STATE], seed=cell.seed, output="state",
-        horizon=1 if learner.closed_loop else LEAD, closed_loop=learner.closed_loop,
+        horizon=1 if learner.closed_loop else _LEAD, closed_loop=learner.closed_loop,
     )  # fmt: skip
     began = time.perf_counter()
     with warnings.catch_warnings():
