@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 
 from rnnbias import Fit, analysis
 from rnnbias.networks import Network
 from tables import number
 
-__all__ = ["HEADER", "NOISES", "SCORES", "note", "steadiness", "words"]
+__all__ = ["HEADER", "NOISES", "SCORES", "note", "rounded", "steadiness", "words"]
 
 NOISES = 10.0 ** np.arange(-10, 1)
 HEADER = ["moved", "float32", "bias noise", "rate noise"]
@@ -31,6 +33,14 @@ def steadiness(
     found = analysis.robustness(learned, skill, noises=noises, draws=1, progress=False)
     names = ("moved_relative", "skill_float32", "bias_noise", "rate_noise")
     return {score: float(found[name]) for score, name in zip(SCORES, names, strict=True)}
+
+
+def rounded(network: Network) -> Network:
+    """The network with biases of single precision."""
+    single = copy.deepcopy(network)
+    with torch.no_grad():
+        single.bias.copy_(network.bias.float())
+    return single
 
 
 def words(row: Mapping[str, object], form: str) -> list[str]:
