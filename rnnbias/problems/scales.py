@@ -11,7 +11,7 @@ from rnnbias.networks import RNN, Recipe
 from rnnbias.objectives import ParametricSteps, Sequences
 from rnnbias.solvers import LevenbergMarquardt, Monitor
 
-__all__ = ["SCALES", "UNITS", "chosen_scales"]
+__all__ = ["SCALES", "SCALES_OF_DELAYS", "UNITS", "preferred", "tried"]
 
 UNITS = 300  # of a trial, at most
 _SAMPLES, _ITERATIONS = 2000, 20  # of a trial
@@ -22,28 +22,36 @@ SCALES = (
     Recipe.shaping(readout_scale=30.0),
     Recipe.shaping(input_scale=0.5, readout_scale=30.0),
 )
+#: The same for networks that see delays: samples that are alike bend a unit together, and a few rhythms take units that
+#: hardly bend.
+SCALES_OF_DELAYS = (
+    Recipe.shaping(input_scale=0.05, readout_scale=30.0),
+    Recipe.shaping(input_scale=0.1),
+    Recipe.shaping(),
+    Recipe.shaping(readout_scale=30.0),
+)
 
 
-def chosen_scales(networks: Sequence[RNN], train: Sequences, held_out: Sequences, seed: int) -> Recipe:
-    """The recipe, of `SCALES`, whose biases predict held-out single steps best after a few iterations.
+def tried(network: RNN, train: Sequences, held_out: Sequences, seed: int) -> ParametricSteps:
+    """Learn some single steps for a few iterations; returns some of those held out."""
+    random = np.random.default_rng(seed)
+    fitting, test = (ParametricSteps.of(network, _some(part, random)) for part in (train, held_out))
+    monitor = Monitor(network, test, _ITERATIONS, progress=False)
+    LevenbergMarquardt(iterations=_ITERATIONS).solve(network, fitting, monitor)
+    if monitor.interrupted:  # nothing has been learned that could be kept
+        raise KeyboardInterrupt
+    return test
+
+
+def preferred(losses: Sequence[float]) -> int:
+    """Which of `SCALES`, by the losses of their trials.
 
     Smooth units (input scale 0.3, readout scale 10) forecast most systems longest; those that turn within a standard
     deviation of their states (Thomas, Duffing, Chua) leave them behind, and are learned by louder or steeper ones.
     Others are preferred where they halve the loss or, from noisy data, lower it by a twentieth of the steps' variance.
-    `networks` holds one of each recipe.
     """
-    random = np.random.default_rng(seed)
-    few = [_some(part, random) for part in (train, held_out)]
-    losses = []
-    for network in networks:
-        fitting, test = (ParametricSteps.of(network, part) for part in few)
-        monitor = Monitor(network, test, _ITERATIONS, progress=False)
-        LevenbergMarquardt(iterations=_ITERATIONS).solve(network, fitting, monitor)
-        if monitor.interrupted:  # nothing has been learned that could be kept
-            raise KeyboardInterrupt
-        losses.append(test.loss(network))
     best = int(np.argmin(losses))
-    return SCALES[best if losses[best] < max(_BETTER * losses[0], losses[0] - _MUCH) else 0]
+    return best if losses[best] < max(_BETTER * losses[0], losses[0] - _MUCH) else 0
 
 
 def _some(sequences: Sequences, random: np.random.Generator) -> Sequences:

@@ -1,6 +1,7 @@
 """Learning in closed loop: biases that shape the dynamics, from noisy data."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import xarray as xr
 
 import systems
 from rnnbias import RNN, LevenbergMarquardt, Recipe, fit_system, load
+from rnnbias.evaluation import LinearAutoregression
 from rnnbias.problems import Forecasting
 from rnnbias.problems.frame import Frame, denoised, shooting, starts
 
@@ -133,8 +135,8 @@ def test_one_coordinate_of_noisy_chaos_is_forecast():
     assert float((found - clean).std()) < 0.6 * float(noise.std())
 
 
-@pytest.mark.parametrize("more", [{"delays": (8, 1)}, {}])
-def test_a_hidden_state_is_seen_by_memory_or_by_delays(more):
+@pytest.mark.parametrize("more", [{}, {"alpha": -0.7, "beta": 0.3}])
+def test_a_hidden_state_is_seen_by_delays_or_by_memory(more):
     """Of a rotation seen by one state, with noise: a network without a past cannot go round, one with it does."""
     time = np.arange(0, 60, 0.2)
     seen = (np.sin(time) + 0.05 * np.random.default_rng(0).normal(size=time.shape))[:, None]
@@ -142,7 +144,7 @@ def test_a_hidden_state_is_seen_by_memory_or_by_delays(more):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit, blind = fit_system(seen, hidden=True, **usual, **more), fit_system(seen, hidden=False, **usual)
-    assert fit.network.remembers != bool(more) and (fit.frame.reach > 0) == bool(more)
+    assert fit.network.remembers == bool(more) and (fit.frame.reach > 0) != bool(more)
     assert not blind.network.remembers and blind.frame.reach == 0
 
     def error(fit):
@@ -152,6 +154,32 @@ def test_a_hidden_state_is_seen_by_memory_or_by_delays(more):
     assert error(fit) < 0.2 < 0.5 < error(blind)
     found = fit.denoise(seen).trajectory.values[0, 100:, 0]
     assert np.std(found - np.sin(time[100:])) < 0.7 * 0.05
+
+
+def test_a_heartbeat_is_predicted_better_than_by_linear_models_and_by_single_steps():
+    """Free runs would spoil it: what comes after a beat is not in the samples before it."""
+    beats = xr.load_dataset(Path(__file__).parents[2] / "data" / "ecg.nc")
+    seen, test = beats.isel(time=slice(0, 3000)), beats.isel(time=slice(3000, 4500))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fit = fit_system(seen, units=100, progress=False)
+    assert fit.frame.delays == (8, 1) and fit.settings["noise"] == 0 and "noise" in fit.history
+
+    def error(model):
+        ahead = model.drive(test).prediction.values[0, 60:-1]
+        return np.sqrt(np.mean((ahead - test.ecg.values[61:, None]) ** 2))
+
+    assert error(fit) < min(error(LinearAutoregression(k).fit(seen, None)) for k in (5, 50))
+
+
+def test_the_last_network_that_stays_is_kept(noisy, monkeypatch):
+    usual = {"units": 20, "solver": LM, "hidden": False, "progress": False}
+    fits = [fit_system(noisy, closed_loop=lengths, **usual) for lengths in ((), (5,), (5, 10))]
+    for kept, stays in ((0, [True, False, False, False]), (1, [True, True, False, False]), (2, [False] * 4)):
+        told = iter(stays)
+        monkeypatch.setattr(Forecasting, "_stays", lambda *_, told=told: next(told))
+        found = fit_system(noisy, closed_loop=(5, 10), **usual)
+        assert torch.equal(found.network.bias, fits[kept].network.bias)
 
 
 @pytest.mark.parametrize(

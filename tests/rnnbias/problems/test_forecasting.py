@@ -267,8 +267,21 @@ def test_the_leak_and_the_activation_are_the_networks():
 def test_whether_states_are_hidden_is_told_by_the_data(seen, hidden, noise):
     data = waves(samples=600, noise=noise).sel(state=seen)
     assert forecasting.Forecasting(data).hides_states() is hidden
-    net = fit(data, hidden=None, solver=replace(LM, iterations=1)).network
-    assert (net.recipe.gain, net.alpha, net.beta) == ((0.9, -0.7, 0.3) if hidden else (0.0, 0.0, 1.0))
+    found = fit(data, hidden=None, solver=replace(LM, iterations=1))
+    assert found.frame.delays[0] == (8 if hidden else 1) and not found.network.remembers
+
+
+def test_delays_and_scales_suit_the_data():
+    """Two rhythms take units that hardly bend; a coordinate of chaos takes others."""
+    time = np.arange(0, 50, 0.05)
+    rhythms = np.stack([np.sin(3 * time), np.cos(2 * time)], 1)
+    chaos = systems.get("lorenz63").simulate(duration=20.0, seed=0, observed=["x"]).trajectory.values[0]
+    found = []
+    for data in (rhythms, chaos):
+        noise = 0.01 * data.std(0) * np.random.default_rng(0).normal(size=data.shape)
+        found.append(forecasting.Forecasting(data + noise, dt=0.05).embedded(40, 0))
+    assert [problem.delays[0] for problem, _ in found] == [8, 8]
+    assert found[0][1].input_scale <= 0.1 < found[1][1].input_scale
 
 
 def test_a_system_that_hides_states_is_seen_by_delays():
