@@ -4,9 +4,9 @@
 
 Fits the biases of one frozen network and sets its closed loop beside the true flow: Lyapunov spectrum and Kaplan-Yorke
 dimension, fixed points (Lorenz's are known in closed form) with their eigenvalues, return map of the maxima of z, power
-spectra, distances of the attractors with their floors, eigenvalues before and after learning, biases, and what lies
-between the biases that the network started from and those it learned. DIR receives `inside.md` (the tables), a netCDF
-file and a figure for each analysis, and `fit.nc`, the fit.
+spectra, distances of the attractors with their floors, eigenvalues before and after learning, biases, what lies between
+the biases that the network started from and those it learned, and how much noise they bear. DIR receives `inside.md`
+(the tables), a netCDF file and a figure for each analysis, and `fit.nc`, the fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from tqdm.auto import tqdm
 
-from arguments import Parser, even_units, save
+from arguments import Parser, save
 from inner.analyses import ANALYSES, Lorenz, Size
 from inner.report import draw, report
 from rnnbias.storage import write_netcdf
@@ -27,14 +27,14 @@ from systems import checks
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line, measure, write and print; returns the exit code."""
     parser = Parser("inside", __doc__)
-    parser.add_argument("--units", type=int, metavar="N", help=f"units of the network, even ({Size.units})")
+    parser.add_argument("--units", type=int, metavar="N", help=f"units of the network ({Size.units})")
     parser.add_argument("--samples", type=int, metavar="N", help=f"training samples ({Size.samples})")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the weights and the data (0)")
     args = parser.parse_args(argv)
     size = Size.quick() if args.quick else Size()
     try:
         size = replace(size, units=args.units or size.units, samples=args.samples or size.samples)
-        even_units(size.units)
+        checks.whole("--units", size.units, at_least=2)
         checks.whole("--samples", size.samples, at_least=200)
         checks.seed("--seed", args.seed)
         args.out.mkdir(parents=True, exist_ok=True)

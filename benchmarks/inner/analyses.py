@@ -12,6 +12,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+import columns
 import systems
 from rnnbias import analysis, fit_system, metrics
 from rnnbias.evaluation import forecast_windows
@@ -21,7 +22,7 @@ from systems import maps
 
 __all__ = ["ANALYSES", "SETTLE", "Lorenz", "Size"]
 
-_TEST, _CONTEXT = 1, 100  # seed of the test data, samples before a free run
+_TEST, _CONTEXT, _AHEAD = 1, 100, 1000  # seed of the test data, samples before a forecast and of it
 SETTLE = 500  # samples of a free run before those that count
 
 
@@ -39,13 +40,14 @@ class Size:
     moments: int = 6  # of the Jacobians
     mixtures: int = 21
     mixture_steps: int = 500  # of the exponent at each
+    tested: int = 25  # trials of the valid time
 
     @classmethod
     def quick(cls) -> Size:
         """For a look: the report has its form, with coarser numbers."""
         return cls(
             units=200, samples=1500, trials=30, duration=10.0, runs=4, run_samples=1000, starts=24, moments=3,
-            mixtures=6,
+            mixtures=6, tested=5,
         )  # fmt: skip
 
 
@@ -211,6 +213,13 @@ def interpolation(lorenz: Lorenz) -> xr.Dataset:
     return found.assign(by_the_equations=("mix", exponents, attrs))
 
 
+def robustness(lorenz: Lorenz) -> xr.Dataset:
+    """What single precision and noise on biases and rates leave of the valid time."""
+    samples = _CONTEXT + min(lorenz.size.run_samples, _AHEAD)
+    test = lorenz.system.simulate(lorenz.size.tested, samples * lorenz.system.dt, seed=_TEST)
+    return analysis.robustness(lorenz.fit, test, noises=columns.NOISES, draws=1, progress=False)
+
+
 def _slowed(lorenz: Lorenz, s: float, starts: np.ndarray) -> float:
     """Largest exponent of the map that makes the fraction s of each true step."""
     system, steps = lorenz.system, lorenz.size.mixture_steps
@@ -241,4 +250,5 @@ ANALYSES = {
     "eigenvalues": eigenvalues,
     "biases": biases,
     "interpolation": interpolation,
+    "robustness": robustness,
 }

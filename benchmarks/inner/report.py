@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+import columns
 from inner.analyses import SETTLE, Lorenz
 from rnnbias import plot
-from tables import aligned
+from tables import aligned, number
 
 __all__ = ["draw", "report"]
 
@@ -87,14 +88,28 @@ def report(lorenz: Lorenz, found: dict[str, xr.Dataset], command: str) -> str:
         "",
         f"Exponents are over {size.mixture_steps} samples of 20 starts after {size.mixture_steps // 2} discarded ones; "
         "motion is the standard deviation of a free run in time, over that of the data. "
-        "Under push-pull wiring the output is linear in the learned numbers while they are small, so that the network "
-        "at s should make the fraction s of each true step; the last column is the exponent of that map by the "
-        "equations. It is not exact: the network also weighs earlier samples a little, which below s = 1 lie closer "
-        "than those it learned from. By the equations C+ and C- stay, an eigenvalue mu becomes 1 + s (mu - 1), and "
+        "Were the output linear in the shifts of the biases, as it is where they are lazy, the network at s would make "
+        "the fraction s of each true step; the last column is the exponent of that map by the "
+        "equations. By them C+ and C- stay, an eigenvalue mu becomes 1 + s (mu - 1), and "
         f"they are stable up to s = {_onset(lorenz):.3f}; a positive exponent before that is chaos beside them.",
+        "",
+        "## What the biases bear",
+        "",
+        *_robustness_table(found["robustness"]),
+        "",
+        columns.note(
+            f"the median valid time (Lyapunov times) of free runs through {size.tested} trials", columns.NOISES
+        ),
         "",
     ]
     return "\n".join(lines)
+
+
+def _robustness_table(found: xr.Dataset) -> list[str]:
+    names = ("skill", "moved_relative", "skill_float32", "bias_noise", "rate_noise")
+    forms = ("{:.2f}", "{:.2g}", "{:.2f}", "{:.0e}", "{:.0e}")
+    cells = [number(found[name], form) for name, form in zip(names, forms, strict=True)]
+    return aligned(["valid time", *columns.HEADER], [cells], words=0)
 
 
 def _onset(lorenz: Lorenz) -> float:

@@ -230,10 +230,10 @@ class Forecasting(Problem):
     Where states are hidden, and neither `recipe`, `alpha`, `beta` nor `delays` is given, the network sees the past: 8
     delays (Takens). Small networks try, for some seconds, how far apart: from one sample to half the time in which the
     slowest autocorrelation falls to 1/e, each at four scales, from units that hardly bend (a few rhythms) to steep ones
-    (chaos, heartbeats). Those are taken with the lowest product of errors: twice one step ahead, which is known better, and
-    once in held-out free runs of two such times. (An
-    electrocardiogram, 300 biases: 0.041 standard deviations one step ahead, valid for 0.099 s; linear autoregression of
-    50 samples 0.054 and 0.044 s; a network with a memory of its own, by gain and leak, took half an hour to 0.087.)
+    (chaos, heartbeats). Those with the lowest product of errors are taken: squared one step ahead, which is known
+    better, and of held-out free runs over two such times. (An electrocardiogram, 300 biases: 0.041 standard deviations
+    one step ahead, valid for 0.099 s; linear autoregression of 50 samples 0.054 and 0.044 s; 600 biases of a network
+    with a memory of its own, by gain and leak, 0.087 after half an hour.)
     Whether a recording hides states is told by the readouts of 200 untaught units: if those that see delays predict
     held-out steps with less than 0.7 times the error of the others. (Lorenz-63 with up to 10 % noise: 0.91 to 0.97 with
     all states seen, 0.1 to 0.7 with one; a sine in noise: 0.4.)

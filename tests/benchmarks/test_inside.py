@@ -12,7 +12,7 @@ from rnnbias import LevenbergMarquardt, load
 
 TINY = Size(
     units=60, samples=500, trials=4, duration=1.0, runs=2, run_samples=700, starts=4, moments=2, mixtures=3,
-    mixture_steps=20,
+    mixture_steps=20, tested=2,
 )  # fmt: skip
 
 BRIEF = LevenbergMarquardt(iterations=10)
@@ -39,7 +39,7 @@ def test_a_run_leaves_tables_labelled_files_and_figures(whole):
         ds = xr.load_dataset(whole / f"{name}.nc", engine="h5netcdf")
         assert all(variable.attrs["long_name"] for variable in ds.data_vars.values()), name
     figures = {path.stem for path in whole.glob("*.png")}
-    assert figures == {*ANALYSES, "convergence", "learning"} - {"distances"}
+    assert figures == {*ANALYSES, "convergence", "learning"} - {"distances", "robustness"}
     assert load(whole / "fit.nc").network.units == 60
 
 
@@ -57,7 +57,7 @@ def test_the_true_fixed_points_do_not_move_and_leave_at_the_known_rates():
 @pytest.mark.parametrize(
     ("message", "arguments"),
     [
-        ("--units must be even", ["--units", "61"]),
+        ("--units must be at least 2", ["--units", "1"]),
         ("--samples must be at least 200", ["--samples", "10"]),
         ("--seed must be at least 0", ["--seed", "-1"]),
         ("unrecognized arguments: --unit", ["--unit", "3"]),
