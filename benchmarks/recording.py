@@ -75,7 +75,7 @@ class Size(NamedTuple):
 
     dt: float | None
     test: float
-    units: int
+    units: int | None
 
 
 def open_recording(path: Path, variables: Sequence[str] | None) -> xr.Dataset:
@@ -204,7 +204,7 @@ def gathered(rows: Mapping[Key, xr.Dataset], ds: xr.Dataset, size: Size, seeds: 
         "test": len(truth),
         "context": context,
         "threshold": _THRESHOLD,
-        "units": size.units,
+        "units": size.units or "default",
         "seed": list(range(seeds)),
     }
     found = gather(rows, Key._fields, title=f"Forecasts of {whole.name}", config=config)
@@ -278,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="netCDF or CSV")
     parser.add_argument("--variables", nargs="+", metavar="NAME", help="which variables or columns (all over time)")
     parser.add_argument("--dt", type=float, help="time between samples, where FILE has no times")
-    parser.add_argument("--units", type=int, default=600, metavar="N", help="units of the network (600)")
+    parser.add_argument("--units", type=int, metavar="N", help="units of the network (as fit_system has it)")
     parser.add_argument("--seeds", type=int, default=1, metavar="K", help="seeds of the random weights (1)")
     parser.add_argument(
         "--test", type=float, default=0.25, metavar="F", help="fraction of a trial kept for the test (0.25)"
@@ -286,7 +286,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         checks.whole("--seeds", args.seeds, at_least=1)
-        checks.whole("--units", args.units, at_least=1)
+        if args.units is not None:
+            checks.whole("--units", args.units, at_least=1)
         checks.number("--test", args.test, above=0, at_most=0.9)
         ds = open_recording(args.file, args.variables)
         size = Size(args.dt, args.test, args.units)

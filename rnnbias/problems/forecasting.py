@@ -46,6 +46,7 @@ __all__ = ["Forecasting", "SystemFit", "fit_system"]
 
 Trials = TypeVar("Trials", bound=Objective)
 
+_UNITS, _VALUES = 600, 8  # of a network where no size is asked for, and values for each of them, at least
 _LENGTH = 100  # outputs that count in one training segment
 _WINDOWS = 8  # held-out free runs
 _LOST = 1.1  # times the loss of shorter runs, at which longer ones have spoiled them
@@ -73,7 +74,7 @@ _PROBES, _HIDDEN = 200, 0.7
 def fit_system(
     system: str | System | xr.Dataset | xr.DataArray | ArrayLike,
     *,
-    units: int = 600,
+    units: int | None = None,
     learn: str | Iterable[str] = "bias",
     solver: Solver | str | None = None,
     seed: int = 0,
@@ -110,8 +111,9 @@ def fit_system(
     system : str, System, xarray object or array
         What to learn: a name from `systems.available()`, a `System`, or a recording: an xarray object with a
         `time` dimension, or an array (time,), (time, state) or (trial, time, state) together with `dt`.
-    units : int
-        Network size; as many biases learn, but under push-pull wiring half as many.
+    units : int, optional
+        Network size; as many biases learn, but under push-pull wiring half as many. Default: 600, or an eighth of the
+        numbers in the training data where those are fewer than 4,800.
     solver : Solver or str, optional
         A solver, or "levenberg-marquardt", "adam" or "ridge". Default: `LevenbergMarquardt(iterations=400)` for biases,
         `Ridge` for the readout, `Adam` for anything else.
@@ -181,7 +183,8 @@ def fit_system(
     >>> fit.forecast(test.isel(time=slice(0, 100)), steps=50).sizes["time"]
     50
     """
-    checks.whole("units", units, at_least=1)
+    if units is not None:
+        checks.whole("units", units, at_least=1)
     if hidden not in (None, True, False):
         raise TypeError(f"hidden must be True, False or None, got {hidden!r}")
     problem = Forecasting(
@@ -190,6 +193,7 @@ def fit_system(
         alpha=0.0 if alpha is None else alpha, beta=1.0 if beta is None else beta,
         delays=(1, 1) if delays is None else delays, lattice=lattice,
     )  # fmt: skip
+    units = problem.units if units is None else units
     parts = trainable_parts(learn)
     solver = find_solver(problem.solver(parts, units, seed) if solver is None else solver, parts)
     if (
@@ -320,6 +324,11 @@ class Forecasting(Problem):
         if self.system is None:
             return recordings.read(self.source, self.dt, self.observed)
         return recordings.record(self.system, samples=self.samples, dt=self.dt, seed=self.seed, observed=self.observed)
+
+    @property
+    def units(self) -> int:
+        """The size of a network where none is asked for: what the data can teach."""
+        return 2 * int(np.clip(self._split[0].size // (2 * _VALUES), 1, _UNITS // 2))
 
     @cached_property
     def sites(self) -> Lattice | None:
