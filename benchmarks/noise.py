@@ -185,7 +185,7 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
             *([system] if len(names) > 1 else []),
             number(row.learned, "{:.0f}"),
             number(row.clean_start, "{:.2f}"),
-            f"{min(each):.1f} to {max(each):.1f}" if len(each) > 1 else "",
+            f"{min(each):.1f} to {max(each):.1f} ({len(each)})" if len(each) > 1 else "",
             number(row.clean_raw, "{:.2f}"),
             number(row.noisy_start, "{:.2f}"),
             *columns.words(row, "{:.2f}"),
@@ -204,7 +204,7 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"# Skill against noise: {', '.join(names)}{f' by {size.observed} alone' if size.observed else ''}", "",
         f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
-        f"other trials, {data.sizes['seed']} seeds of noise and weights: medians. Valid times in Lyapunov times "
+        f"other trials; medians over seeds of noise and weights, how many in brackets. Valid times in Lyapunov times "
         f"(exponents per time unit: {exponents}) at threshold {MARK}, at most {size.reach:g}, always "
         f"against the truth; *valid time* and *clean raw* after {CONTEXT} true samples, *noisy start* after noisy "
         "ones. Biases that learned in closed loop begin a forecast at what they estimate behind the last samples, but "
