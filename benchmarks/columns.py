@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+import xarray as xr
 
 from rnnbias import Fit, analysis
 from rnnbias.networks import Network
 from tables import number
 
-__all__ = ["HEADER", "NOISES", "SCORES", "note", "rounded", "steadiness", "words"]
+__all__ = ["HEADER", "NOISES", "SCORES", "note", "picked", "rounded", "steadiness", "words"]
 
 NOISES = 10.0 ** np.arange(-10, 1)
 HEADER = ["moved", "float32", "bias noise", "rate noise"]
@@ -30,7 +31,11 @@ def steadiness(
     """The numbers of `SCORES`, or none where more than biases learned; arguments as in `analysis.robustness`."""
     if (learned.network if isinstance(learned, Fit) else learned).learn != ("bias",):
         return {}
-    found = analysis.robustness(learned, skill, noises=noises, draws=1, progress=False)
+    return picked(analysis.robustness(learned, skill, noises=noises, draws=1, progress=False))
+
+
+def picked(found: xr.Dataset) -> dict[str, float]:
+    """The numbers of `SCORES`, of what `analysis.robustness` found."""
     names = ("moved_relative", "skill_float32", "bias_noise", "rate_noise")
     return {score: float(found[name]) for score, name in zip(SCORES, names, strict=True)}
 

@@ -204,7 +204,7 @@ def report(data: xr.Dataset, size: Size, command: str) -> str:
         f"# Skill against noise: {', '.join(names)}{f' by {size.observed} alone' if size.observed else ''}", "",
         f"    {command}", "", f"{machine()}, {source()}.", "",
         f"{size.samples} samples of one trial, noise in standard deviations of each state; {size.windows} windows of "
-        f"other trials; medians over seeds of noise and weights, how many in brackets. Valid times in Lyapunov times "
+        "other trials; medians over seeds of noise and weights, how many in brackets. Valid times in Lyapunov times "
         f"(exponents per time unit: {exponents}) at threshold {MARK}, at most {size.reach:g}, always "
         f"against the truth; *valid time* and *clean raw* after {CONTEXT} true samples, *noisy start* after noisy "
         "ones. Biases that learned in closed loop begin a forecast at what they estimate behind the last samples, but "

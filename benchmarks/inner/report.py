@@ -97,18 +97,14 @@ def report(lorenz: Lorenz, found: dict[str, xr.Dataset], command: str) -> str:
         "",
         *_robustness_table(found["robustness"]),
         "",
-        columns.note(
-            f"the median valid time (Lyapunov times) of free runs through {size.tested} trials", columns.NOISES
-        ),
+        columns.note(f"the median valid time (Lyapunov times) of free runs through {size.tested} trials"),
         "",
     ]
     return "\n".join(lines)
 
 
 def _robustness_table(found: xr.Dataset) -> list[str]:
-    names = ("skill", "moved_relative", "skill_float32", "bias_noise", "rate_noise")
-    forms = ("{:.2f}", "{:.2g}", "{:.2f}", "{:.0e}", "{:.0e}")
-    cells = [number(found[name], form) for name, form in zip(names, forms, strict=True)]
+    cells = [number(found.skill, "{:.2f}"), *columns.words(columns.picked(found), "{:.2f}")]
     return aligned(["valid time", *columns.HEADER], [cells], words=0)
 
 

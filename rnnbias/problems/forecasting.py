@@ -53,7 +53,6 @@ _LOST = 1.1  # times the loss of shorter runs, at which longer ones have spoiled
 _HELD = 40  # samples of a held-out run while learning in closed loop
 _DELAYS = 8  # samples of the past that a network sees where a system hides states
 _SPACINGS = 4  # of delays, that are tried: from one sample to half a correlation time
-_FAR = 10.0  # standard deviations that an error of a free run counts at most
 _GAIN = 0.9  # of networks that remember
 #: Free runs that are learned from where none are named, those of networks that remember, and the noise (in standard
 #: deviations) under which data count as clean, so that single steps say everything.
@@ -363,7 +362,7 @@ class Forecasting(Problem):
         errors = []
         for problem, recipe in tqdm(pairs, desc="choosing delays", disable=not progress, leave=False):
             network, _ = problem._trial(min(units, _PROBES), recipe, seed, device)
-            ahead = problem.free_runs(network).error(network)[:, : 2 * correlated].clamp(max=_FAR)
+            ahead = problem.free_runs(network).error(network)[:, : 2 * correlated]
             errors.append(problem.step_error(network) ** 2 * float(ahead.square().mean().sqrt()))
         return pairs[int(np.argmin(errors))]
 
@@ -488,12 +487,16 @@ class Forecasting(Problem):
             judge, lowest = runs, loss
             noise = runs.spread(network) if self.noise is None else noise
             last = parameters.read(network) if self._stays(network) else last
-        if last is not None and not self._stays(network):
+        if last is not None:
             parameters.write(network, last)
 
     def _stays(self, network: RNN) -> bool:
         """Whether a long free run stays with what was learned."""
-        return self.free_runs(network).fate(network, long_run(self._split[0])) == STAYS
+        return self._fate(network) == STAYS
+
+    def _fate(self, network: RNN) -> str:
+        """What becomes of a long free run."""
+        return self.free_runs(network).fate(network, long_run(self._split[0]))
 
     def settings(self, train: Any) -> dict[str, object]:
         """See `Problem.settings`."""
@@ -509,7 +512,7 @@ class Forecasting(Problem):
         network = fields["network"]
         history: xr.Dataset = fields["history"]
         fields["settings"]["noise"] = float(np.nan_to_num(history.noise.values[-1])) if "noise" in history else 0.0
-        fields["settings"]["free_run"] = self.free_runs(network).fate(network, long_run(self._split[0]))
+        fields["settings"]["free_run"] = self._fate(network)
         return SystemFit(frame=self.frame, recording=described, **fields)
 
     def free_runs(self, network: RNN) -> FreeRuns:

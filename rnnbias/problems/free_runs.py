@@ -29,9 +29,9 @@ class FreeRuns(NamedTuple):
     unit: float
 
     def error(self, network: RNN) -> Tensor:
-        """Error in standard deviations of the free run at each window and time, (trial, time)."""
+        """Error in standard deviations of the free run at each window and time, (trial, time); 10 at most."""
         ahead = closed_loop(network, self.frame, self.context, self.truth.shape[1])
-        return (ahead - self.truth).square().mean(-1).sqrt().nan_to_num(torch.inf)
+        return (ahead - self.truth).square().mean(-1).sqrt().nan_to_num(torch.inf).clamp(max=_ESCAPED)
 
     def valid_time(self, network: RNN) -> float:
         """Median time until the error passes 0.4, in Lyapunov times, periods or time units."""
@@ -52,8 +52,8 @@ class FreeRuns(NamedTuple):
         return STAYS
 
     def typical_error(self, network: RNN) -> float:
-        """Geometric mean of the error over windows and times, in standard deviations; it counts as 10 at most."""
-        return float(self.error(network).clamp(1e-12, _ESCAPED).log().mean().exp())
+        """Geometric mean of the error over windows and times."""
+        return float(self.error(network).clamp(min=1e-12).log().mean().exp())
 
 
 def warn(settings: Mapping[str, object]) -> None:
