@@ -14,10 +14,11 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
-from circuits.cells import Cell, chosen, shares
+import columns
+from circuits.cells import SKILL, Cell, chosen, shares
 from circuits.teachers import TASK_DT, cycling, excitatory, taught
 from experiments import Experiment, Plan, over_seeds
-from rnnbias import Adam, Circuit, fit_activity
+from rnnbias import Adam, Circuit, analysis, fit_activity
 from systems.connectomes import shuffled_identities
 from tables import aligned
 
@@ -37,6 +38,7 @@ _SCORES = {
     "seconds": ("s", "time to learn"),
     "misfit": ("1", "root-mean-square difference to the recording, over the spread of its neurons"),
     **{f"seconds_to_{level:g}": ("s", f"time until the misfit is {level:g}") for level in _LEVELS},
+    **columns.SCORES,
 }
 _WAYS = ("second order", "second order, noise", "outputs alone", "shuffled identities", "Adam, as published")
 
@@ -99,12 +101,14 @@ def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     truth = teacher.run(test.inputs.values).rate
     found = shares(fit, truth, test.inputs.values)
     before = shares(fit.before(), truth, test.inputs.values)
+    steady = analysis.robustness(fit, (truth, test.inputs.values), noises=columns.NOISES, draws=1, progress=False)
     return {
         **{name: found[name] for name in ("recorded", "unrecorded", "unrecorded_miss")},
         "untaught_miss": before["unrecorded_miss"],
         "bias": _share(fit.network.biases, bias, student.start),
         "gain": _share(fit.network.gains, gain, student.level),
         "seconds": seconds,
+        **columns.picked(steady),
         **_speed(fit.history, made.outputs if cell.condition == "outputs alone" else made.rate.isel(unit=recorded)),
     }
 
@@ -139,8 +143,9 @@ def report(data: xr.Dataset) -> list[str]:
             times = [over_seeds(one[f"seconds_to_{level:g}"], "{:.0f}") for level in _LEVELS]
             seconds = over_seeds(one.seconds, "{:.0f}")
             rows.append([condition, str(size), *(over_seeds(one[name]) for name in names), seconds, *times])
+            rows[-1] += columns.words(one.median("seed"), "{:.2f}")
     header = ["student", "recorded neurons", "error, recorded", "error, others", "1 - corr, others", "biases", "gains"]
-    header += ["misfit", "seconds", *(f"to {level:g}" for level in _LEVELS)]
+    header += ["misfit", "seconds", *(f"to {level:g}" for level in _LEVELS), *columns.HEADER]
     return [
         "## Students of a circuit that learned a task", "",
         "A teacher of softplus neurons learned, throughout, to answer a pulse by two or five cycles of a sine. "
@@ -150,7 +155,7 @@ def report(data: xr.Dataset) -> list[str]:
         f"gains over the prior's. Second order sees {_TRIALS} trials, Adam 60 (start, rate and count of steps as "
         f"published); noise is {_NOISE:g} of the spread of all activity. Misfit: what is left of the recording over "
         "its spread, and the seconds until it was so small.", "",
-        *aligned(header, rows), "",
+        *aligned(header, rows), "", columns.note(SKILL), "",
     ]  # fmt: skip
 
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from circuits.cells import Cell
+import columns
+from circuits.cells import SKILL, Cell
 from experiments import Experiment, Plan, over_seeds
 from rnnbias import ActivityFit, Circuit, fit_activity, plot
 from rnnbias.analysis import uncertainty
@@ -37,6 +38,7 @@ _SCORES = {
     "bias": ("1", "square error of biases over the prior's"),
     "noise": ("1", "estimated noise over the true one"),
     "seconds": ("s", "time to learn"),
+    **columns.SCORES,
 }
 
 
@@ -104,7 +106,7 @@ def _student(rng: np.random.Generator, *, noise: float, strength: float = 1.0, *
     for quantity in ("current", "rate"):
         sure = uncertainty(fit, lesson.seen, lesson.drive, at=fresh, quantity=quantity)
         found |= _compared(fit, sure, truth[quantity].values, fresh, lesson.others, quantity)
-    return found
+    return found | columns.steadiness(fit, (truth.rate, fresh))
 
 
 def picture(data: xr.Dataset) -> np.ndarray:
@@ -147,8 +149,10 @@ def report(data: xr.Dataset) -> list[str]:
             one = data.sel(condition=condition, size=_RECORDED)
             names = ("current", "current_predicted", "rate", "rate_predicted", "bias", "inside", "noise", "seconds")
             forms = ("{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:.2f}", "{:.2f}", "{:.2f}", "{:.0f}")
-            rows.append([condition, "", *(over_seeds(one[n], f) for n, f in zip(names, forms, strict=True))])
+            cells = [over_seeds(one[n], f) for n, f in zip(names, forms, strict=True)]
+            rows.append([condition, "", *cells, *columns.words(one.median("seed"), "{:.2f}")])
     header = ["student", "", "currents", "predicted", "rates", "predicted", "biases", "inside 90 %", "noise", "seconds"]
+    header += columns.HEADER
     return [
         "## The worm", "",
         f"302 neurons, rows normalised, spectral radius 0.95; {_TRIALS} trials of {_STEPS} steps, in each of which "
@@ -157,7 +161,7 @@ def report(data: xr.Dataset) -> list[str]:
         "under fresh stimuli over those before learning, beside what the linear theory expects there; "
         "samples inside the 90 % intervals; estimated noise over the true one. Shuffles: what the student knows of the "
         "wiring.",
-        "", *aligned(header, rows), "",
+        "", *aligned(header, rows), "", columns.note(SKILL), "",
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 import columns
 from arguments import save
 from pictures.learners import LEARNERS, LEVERS
-from pictures.rows import FEW, Key
+from pictures.rows import ACCURACY, Key
 from rnnbias import analysis, plot
 from rnnbias.evaluation import gather
 from rnnbias.storage import read_netcdf, write_netcdf
@@ -289,8 +289,7 @@ def _steadiness(rows: Rows) -> Iterator[str]:
         cells.append([data, learner, f"{units:,}", *columns.words(found.median("row"), "{:.3f}")])
     yield from aligned(["data", "learner", "units", *columns.HEADER], cells)
     yield ""
-    skill = f"the accuracy on the first {FEW:,} test images, scaled so that naming the commonest class alone earns 0"
-    yield columns.note(skill)
+    yield columns.note(ACCURACY)
 
 
 def _speed(found: xr.Dataset) -> Iterator[str]:

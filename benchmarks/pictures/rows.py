@@ -17,9 +17,11 @@ from rnnbias import ClassFit, analysis
 from systems.images import Images
 from systems.labels import Labelled, dataset
 
-__all__ = ["FEW", "Key", "Plan", "make_row"]
+__all__ = ["ACCURACY", "Key", "Plan", "few", "make_row"]
 
-FEW = 1000  # test images of the columns of robustness
+_FEW = 1000  # test images of the columns of robustness
+#: What robustness is measured by.
+ACCURACY = f"the accuracy on the first {_FEW:,} test images, scaled so that naming the commonest class alone earns 0"
 
 
 class Key(NamedTuple):
@@ -65,8 +67,7 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         found = fit.score(data)
         variables["accuracy"] = Labelled((), float(found.accuracy), "1", "accuracy on test images")
         variables["loss"] = Labelled((), float(found.loss), "1", "cross-entropy on test images")
-        few = data.first(None, min(FEW, len(data.test)))
-        steady = columns.steadiness(fit, few)
+        steady = columns.steadiness(fit, few(data))
         variables |= {name: Labelled((), value, *columns.SCORES[name]) for name, value in steady.items()}
     if plan.unitwise:
         variables |= _units(fit, data)
@@ -77,6 +78,11 @@ def make_row(key: Key, plan: Plan, data: Images, progress: bool) -> xr.Dataset:
         recipe=json.dumps(fit.network.recipe.to_dict()), drives=fit.settings["drives"],
         chance=float(share.max()), images=f"{fit.settings['images']} to {len(data.test)}",
     )  # fmt: skip
+
+
+def few(data: Images) -> Images:
+    """The images by which robustness is measured."""
+    return data.first(None, min(_FEW, len(data.test)))
 
 
 def _units(fit: ClassFit, data: Images) -> dict[str, Labelled]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+import columns
 from experiments import Experiment
 from rnnbias.evaluation import Runs
 from tables import aligned
@@ -50,11 +52,14 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Experiment):
-    """A figure of the paper: its title, what was set (what, in the paper, here), and claims judged by the numbers."""
+    """A figure of the paper: its title, what was set (what, in the paper, here), claims judged by the numbers, and what
+    `skill` is where the robustness of learned biases was measured.
+    """
 
     title: str
     settings: Sequence[tuple[str, str, str]]
     claims: Callable[[xr.Dataset], list[Claim]]
+    skill: str = ""
 
 
 def greater(first: xr.DataArray, second: xr.DataArray) -> list[float]:
@@ -92,7 +97,21 @@ def section(name: str, figure: Figure, data: xr.Dataset) -> list[str]:
             f"**{claim.verdict}** — {claim.says} {claim.source}. Asked: {claim.asked}. Found, {runs}: {claim.found}.",
         ]
     picture = [f"![{figure.title}]({name}.png)", ""] if figure.picture else []
-    return [*lines, "", *figure.report(data), *picture]
+    return [*lines, "", *figure.report(data), *(_steadiness(figure, data) if figure.skill else []), *picture]
+
+
+def _steadiness(figure: Figure, data: xr.Dataset) -> list[str]:
+    """How robust biases are where they alone learned."""
+    found = data[list(columns.SCORES)]
+    names = [str(name) for name in found.moved.dims if name != "seed"]
+    rows = [
+        [*map(str, labels), *columns.words(one.median("seed"), "{:.2f}")]
+        for labels in itertools.product(*(found[name].values for name in names))
+        if (one := found.sel(dict(zip(names, labels, strict=True)))).moved.notnull().any()
+    ]
+    if not rows:
+        return []
+    return [*aligned([*names, *columns.HEADER], rows, words=len(names)), "", columns.note(figure.skill), ""]
 
 
 def summary(figures: Mapping[str, Figure], found: Mapping[str, xr.Dataset], runs: Mapping[str, Runs]) -> list[str]:

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 import xarray as xr
 
+import columns
 from experiments import Plan, over_seeds
 from pictures.learners import LEARNERS
+from pictures.rows import ACCURACY, few
 from reproduction import sources
 from reproduction.figures import Claim, Figure, greater, known, spread
 from rnnbias import analysis, plot
@@ -29,6 +31,7 @@ _SCORES = {
     "variance": ("1", "variance of each unit over the test images", "unit"),
     "kept": ("1", "units that answer some test image"),
     "seconds": ("s", "time to fit"),
+    **columns.SCORES,
 }
 
 
@@ -69,6 +72,7 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, object]:
     return {
         "accuracy": float(fit.score(data).accuracy), "variance": seen.variance.values,
         "kept": float((seen.on > 0).sum()), "seconds": seconds,
+        **columns.steadiness(fit, few(data)),
     }  # fmt: skip
 
 
@@ -146,7 +150,7 @@ def picture(data: xr.Dataset) -> object:
 
 MASKS = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, picture=picture, claims=claims,
-    title="Figure 2: biases against masks",
+    title="Figure 2: biases against masks", skill=ACCURACY,
     settings=[
         ("images", "MNIST, 50,000 and 10,000 [paper]", "the same; the last sixth is held out and chooses the epoch"),
         ("solver", "Adam 0.01, 30 epochs, batch 512 [paper]", "the same"),

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+import columns
 from experiments import Plan, over_seeds
 from reproduction.figures import Claim, Figure, above, greater, known, spread
 from rnnbias import Adam, AutonomousFit, GaussNewton, Recipe, analysis, plot
@@ -71,6 +72,7 @@ _SCORES = {
     "learned": ("1", "learned numbers"),
     "steps": ("1", "steps of the solver"),
     "seconds": ("s", "time to learn"),
+    **columns.SCORES,
 }
 
 
@@ -132,6 +134,7 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
         "period_error": float(found.period_error[0, 0].fillna(np.inf)),
         "before": _modulus(fit, analysis.untrained(fit.network)), "after": _modulus(fit, fit.network),
         "learned": fit.learned, "steps": float(fit.history.iteration[-1]), "seconds": seconds,
+        **columns.steadiness(fit),
     }  # fmt: skip
 
 
@@ -224,7 +227,7 @@ def _name(target: object) -> str:
 
 OSCILLATORS = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, picture=picture, claims=claims,
-    title="Figure 3: oscillation without input",
+    title="Figure 3: oscillation without input", skill="R² over the periods learned",
     settings=[
         ("recurrent weights W", "(g / sqrt n) N(0, 1) [second-hand]", "the same"),
         ("readout C", "N(0, 1/n²) [second-hand]", "the same"),

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import xarray as xr
 
+import columns
 from experiments import Plan, over_seeds
 from pictures.learners import LEARNERS
+from pictures.rows import ACCURACY, few
 from reproduction import sources
 from reproduction.figures import Claim, Figure
 from reproduction.permuting import Permutation
@@ -35,6 +37,7 @@ _SCORES = {
     "accuracy": ("1", "accuracy on test images"),
     "learned": ("1", "numbers that change or change places"),
     "seconds": ("s", "time to fit"),
+    **columns.SCORES,
 }
 
 
@@ -63,7 +66,8 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
     seconds = time.perf_counter() - began
     found = fit.score(test)
     score = {"error": float(found.nrmse)} if cell.target == "franke" else {"accuracy": float(found.accuracy)}
-    return {**score, "learned": fit.network.learned, "seconds": seconds}
+    steady = columns.steadiness(fit, test if cell.target == "franke" else few(test))
+    return {**score, "learned": fit.network.learned, "seconds": seconds, **steady}
 
 
 def _function(cell: _Cell, plan: Plan, learn: tuple[str, ...], epochs: int) -> tuple[FunctionFit, str]:
@@ -132,7 +136,7 @@ def report(data: xr.Dataset) -> list[str]:
 
 PERMUTATION = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, claims=claims,
-    title="Related work: weights that are permuted",
+    title="Related work: weights that are permuted", skill=f"{ACCURACY}; of the function, one over the error",
     settings=[
         (
             "comparison", "none; a neighbour of the question",

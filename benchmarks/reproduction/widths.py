@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+import columns
 from experiments import Plan, over_seeds
 from pictures.learners import LEARNERS
+from pictures.rows import ACCURACY, few
 from reproduction import sources
 from reproduction.figures import Claim, Figure, above, greater, known, spread
 from rnnbias import plot
@@ -34,6 +36,7 @@ _SCORES = {
     "learned": ("1", "learned numbers"),
     "chance": ("1", "accuracy of naming the commonest class"),
     "seconds": ("s", "time to fit"),
+    **columns.SCORES,
 }
 
 
@@ -62,10 +65,11 @@ def make(cell: _Cell, plan: Plan) -> Mapping[str, float]:
     units = cell.numbers // _EACH if cell.learner in _FULL else cell.numbers + cell.numbers % 2
     began = time.perf_counter()
     fit = learner.fit(data, units, cell.seed, progress=False)
+    seconds = time.perf_counter() - began
     share = np.unique(data.test_labels, return_counts=True)[1].max() / len(data.test)
     return {
         "accuracy": float(fit.score(data).accuracy), "learned": fit.network.learned, "chance": float(share),
-        "seconds": time.perf_counter() - began,
+        "seconds": seconds, **columns.steadiness(fit, few(data)),
     }  # fmt: skip
 
 
@@ -128,7 +132,7 @@ def picture(data: xr.Dataset) -> object:
 
 WIDTHS = Figure(
     cells=cells, make=make, scores=_SCORES, report=report, picture=picture, claims=claims,
-    title="Figure 1A: accuracy against learned numbers",
+    title="Figure 1A: accuracy against learned numbers", skill=ACCURACY,
     settings=[
         (
             "images", "Fashion MNIST, 50,000 to train, 10,000 to test [paper]",

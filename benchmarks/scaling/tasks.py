@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 import xarray as xr
 
+import columns
 from alone import alone, peak
 from experiments import Experiment, Plan
 from rnnbias import FNN, RNN, LevenbergMarquardt
@@ -34,6 +35,7 @@ _SCORES = {
     "draw": ("s", "time to draw the network"),
     "seconds": ("s", "time to learn"),
     "memory": ("GiB", "largest memory of the process"),
+    **columns.SCORES,
 }
 
 
@@ -57,14 +59,16 @@ def _measure(condition: str, units: int) -> dict[str, float]:
     before = test.loss(network)
     monitor = Monitor(network, test, patience=9, progress=False, judge=train)
     _SOLVER.solve(network, train, monitor)
+    seconds = time.perf_counter() - drawn
     return {
         "learned": network.learned,
         "before": before,
         "train": train.loss(network),
         "error": test.loss(network),
         "draw": drawn - start,
-        "seconds": time.perf_counter() - drawn,
+        "seconds": seconds,
         "memory": peak(),
+        **columns.steadiness(network, lambda network: 1 / test.loss(network)),
     }
 
 
@@ -104,19 +108,25 @@ def report(data: xr.Dataset) -> list[str]:
         "seconds": "{:.0f}", "memory": "{:.2f}",
     }  # fmt: skip
     rows = [
-        [str(condition), f"{size:,}", *(number(one[name], form) for name, form in forms.items())]
+        [
+            str(condition),
+            f"{size:,}",
+            *(number(one[n], form) for n, form in forms.items()),
+            *columns.words(one, "{:.1e}"),
+        ]
         for size in sorted(data["size"].values)
         for condition in data.condition.values
         if (one := data.sel(condition=condition, size=size)).learned.notnull()
     ]
     header = ["task", "units", "biases", "before", "learned", "not seen", "s to draw", "s to learn", "GiB"]
+    header += columns.HEADER
     return [
         "## Biases that learn", "",
         f"Driven: a sine of period {_PERIOD} steps comes in, one of twice its frequency should come out; "
         f"{_STEPS - _WASHOUT} steps are learned, a later stretch at other phases is not seen. Static: Runge's function "
         f"by two hidden layers, learned at {_POINTS} points and tested between them. {_ITERATIONS} iterations of "
         "Levenberg-Marquardt on products J v and J^T w. Errors are mean squares of what has variance 1.", "",
-        *aligned(header, rows), "",
+        *aligned(header, rows), "", columns.note("one over the error on what was not seen"), "",
     ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rnnbias.analysis.numbers import evaluated
-from rnnbias.networks import RNN, Network, Trace
+from rnnbias.networks import FNN, Network, Trace
 from systems import checks
 from systems.labels import Labelled, dataset
 
@@ -54,9 +54,9 @@ def robustness(
     learned : Fit or Network
         What learned biases; it stays as it is.
     skill : optional
-        Of a fit, what its own `skill` takes: test data for a system or images; nothing for a function with a name,
-        and for what reaches, oscillates or answers. Of a network, a callable, network -> a number, larger where the
-        network is better and 0 where it is of no use.
+        Of a fit, what its own `skill` takes: test data for a system or images; a pair (recording, inputs) for activity;
+        nothing for a function with a name, and for what reaches, oscillates or answers. Of a network, a callable,
+        network -> a number, larger where the network is better and 0 where it is of no use.
     noises : array
         Standard deviations of Gaussian noise to try, ascending: on the biases in units of the spread of those that were
         drawn, on the rates at every step in units of 1.
@@ -166,12 +166,13 @@ def linearised(learned: Network | Skilled, inputs: Any = None) -> xr.Dataset:
         What learned biases.
     inputs : optional
         Of a fit, what its `stimuli` takes: test data, as in `robustness`. Of a network, an array of what it is given:
-        (trial, time, input) for an `RNN`, (sample, input) for an `FNN`.
+        (trial, time, input) for an `RNN` or a `Circuit`, (sample, input) for an `FNN`.
 
     Returns
     -------
     xarray.Dataset
-        `nonlinearity` (output), and `moved`, the root mean square of the shifts of what learns.
+        `nonlinearity` (output), or (unit) of a circuit that is not read, and `moved`, the root mean square of the
+        shifts of what learns.
 
     Examples
     --------
@@ -189,7 +190,7 @@ def linearised(learned: Network | Skilled, inputs: Any = None) -> xr.Dataset:
     if not isinstance(learned, Network):
         inputs = learned.stimuli(*_given(inputs))
     plain = inputs.detach().cpu() if isinstance(inputs, Tensor) else inputs
-    ndim = 3 if isinstance(network, RNN) else 2
+    ndim = 2 if isinstance(network, FNN) else 3
     given = torch.as_tensor(checks.array("inputs", plain, ndim=ndim)).to(network.start)
     if given.shape[-1] != network.inputs:
         raise ValueError(f"inputs must have {network.inputs} columns as the network takes, got {given.shape[-1]}")
@@ -197,20 +198,22 @@ def linearised(learned: Network | Skilled, inputs: Any = None) -> xr.Dataset:
 
     def outputs(bias: Tensor) -> Tensor:
         found = torch.func.functional_call(network, {"bias": bias}, (given,))
-        return network.read(found.rate) if isinstance(found, Trace) else found
+        if isinstance(found, Trace):
+            return network.read(found.rate) if network.outputs else found.rate
+        return found
 
     with torch.no_grad():
         end = outputs(shift)
     start, tangent = torch.autograd.functional.jvp(outputs, torch.zeros_like(shift), shift)
     axes = tuple(range(given.ndim - 1))
     bent, whole = (x.square().mean(axes).sqrt() for x in (end - start - tangent, end - start))
-    share = (bent / whole).detach().cpu().numpy()
+    share, seen = (bent / whole).detach().cpu().numpy(), "output" if network.outputs else "unit"
     return dataset(
         {
-            "nonlinearity": Labelled("output", share, "1", "part of what was learned that is not linear in the biases"),
+            "nonlinearity": Labelled(seen, share, "1", "part of what was learned that is not linear in the biases"),
             "moved": Labelled((), float(shift.square().mean().sqrt()), "1", "root-mean-square shift of the biases"),
         },
-        {"output": Labelled("output", np.arange(network.outputs), "1", "output")},
+        {seen: Labelled(seen, np.arange(len(share)), "1", seen)},
         title="whether biases shape anything",
         config={"network": network.to_dict()},
     )
@@ -237,7 +240,7 @@ def _measure(learned: Network | Skilled, skill: Any) -> Callable[[Network], floa
 
 
 def _given(data: Any) -> tuple[Any, ...]:
-    return () if data is None else (data,)
+    return data if isinstance(data, tuple) else () if data is None else (data,)
 
 
 def _halving(levels: np.ndarray, skill: np.ndarray, usual: float) -> float:

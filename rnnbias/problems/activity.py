@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from rnnbias.datasets.activity import Trials, read_trials
 from rnnbias.fit import FORM, Fit
@@ -366,6 +367,15 @@ class ActivityFit(Fit):
             title=f"score of {self!r}",
             config=self.configuration(),
         ).assign_attrs(learned=network.learned)
+
+    def skill(self, test: xr.Dataset | xr.DataArray, inputs: xr.DataArray | ArrayLike | None = None) -> float:
+        """R² of what the neurons of `test` do, all together; 0 where the circuit is no better than their means."""
+        score = self.score(test, inputs)
+        return max(0.0, 1 - float(score.error.sum() / score.variance.sum()))
+
+    def stimuli(self, test: xr.Dataset | xr.DataArray, inputs: xr.DataArray | ArrayLike | None = None) -> Tensor:
+        """What the circuit is given while it is tested, (trial, time, input)."""
+        return torch.from_numpy(read_trials(test, inputs, self.network).inputs).to(self.network.start)
 
 
 def _mean_square(dims: str, error: np.ndarray, long_name: str) -> Labelled:

@@ -33,6 +33,7 @@ def test_a_run_leaves_a_page_with_settings_claims_and_verdicts(report):
         assert (f"## {figure.title}: " in text) == (name in NAMES)
         assert f"--figure {name}" in text
     assert "[second-hand]" in text and "[guess]" in text and "Asked: " in text and "not run" in text
+    assert text.count("*Bias noise*") == 2  # of biases against masks, and against permuted weights
 
 
 def test_numbers_are_kept_by_cell(report):

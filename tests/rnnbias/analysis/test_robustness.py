@@ -10,9 +10,11 @@ from rnnbias import (
     FNN,
     RNN,
     Adam,
+    Circuit,
     LevenbergMarquardt,
     Recipe,
     analysis,
+    fit_activity,
     fit_autonomous,
     fit_classes,
     fit_function,
@@ -20,6 +22,7 @@ from rnnbias import (
     fit_system,
     fit_task,
 )
+from systems.connectomes import Connectome
 from systems.images.base import Images
 from systems.tasks import CentreOut
 
@@ -166,3 +169,19 @@ def test_what_cannot_be_examined_is_refused(call):
         call(np.ones(3), None)
     with pytest.raises(TypeError, match="skill must be a function of the network, got None"):
         analysis.robustness(network(0.1))
+
+
+def test_a_circuit_is_asked_how_well_it_does_what_was_recorded():
+    """Noise on the rates reaches a circuit too; one that is not read is judged by its units."""
+    rng = np.random.default_rng(0)
+    circuit = Circuit(Connectome.of(rng.standard_normal((20, 20)) / 20**0.5), inputs=rng.standard_normal((20, 1)))
+    circuit.bias.data += 0.5 * torch.from_numpy(rng.standard_normal(20))
+    drive = rng.standard_normal((4, 20, 1))
+    seen = circuit.run(drive).rate
+    fit = fit_activity(circuit.redrawn(), seen.isel(unit=slice(10)), drive, prior=0.5, progress=False)
+    found = analysis.robustness(fit, (seen, drive), noises=[1e-6, 1.0], progress=False)
+    assert found.skill > 0.99 and found.skill_float32 > 0.99
+    assert found.bias_noise == 1 and found.rate_noise == 1
+    shares = analysis.linearised(fit, (seen, drive))
+    assert shares.nonlinearity.dims == ("unit",)
+    assert float(shares.nonlinearity.min()) > 0.05 and float(shares.nonlinearity.max()) < 3
