@@ -240,7 +240,7 @@ def _measure(learned: Network | Skilled, skill: Any) -> Callable[[Network], floa
 
 
 def _given(data: Any) -> tuple[Any, ...]:
-    return data if isinstance(data, tuple) else () if data is None else (data,)
+    return () if data is None else (data,)
 
 
 def _halving(levels: np.ndarray, skill: np.ndarray, usual: float) -> float:

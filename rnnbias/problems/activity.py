@@ -28,6 +28,9 @@ from systems.labels import Labelled, dataset
 
 __all__ = ["QUANTITIES", "ActivityFit", "ActivityProblem", "fit_activity"]
 
+#: A recording that tests a circuit, and its inputs where it had any.
+Tested = xr.Dataset | xr.DataArray | tuple[xr.Dataset | xr.DataArray, xr.DataArray | ArrayLike]
+
 QUANTITIES = ("rate", "current")
 _GRAPH = ("recurrent", "columns", "starts")
 _FALL = 0.3  # factor between the noise that is reckoned with in one stage and in the next
@@ -368,14 +371,18 @@ class ActivityFit(Fit):
             config=self.configuration(),
         ).assign_attrs(learned=network.learned)
 
-    def skill(self, test: xr.Dataset | xr.DataArray, inputs: xr.DataArray | ArrayLike | None = None) -> float:
-        """R² of what the neurons of `test` do, all together; 0 where the circuit is no better than their means."""
-        score = self.score(test, inputs)
+    def skill(self, test: Tested) -> float:
+        """R² of what the neurons of `test` do, all together; 0 where the circuit is no better than their means.
+
+        `test` is a recording, or a recording and its inputs, as in `score`.
+        """
+        score = self.score(*(test if isinstance(test, tuple) else (test,)))
         return max(0.0, 1 - float(score.error.sum() / score.variance.sum()))
 
-    def stimuli(self, test: xr.Dataset | xr.DataArray, inputs: xr.DataArray | ArrayLike | None = None) -> Tensor:
-        """What the circuit is given while it is tested, (trial, time, input)."""
-        return torch.from_numpy(read_trials(test, inputs, self.network).inputs).to(self.network.start)
+    def stimuli(self, test: Tested) -> Tensor:
+        """What the circuit is given while it is tested as in `skill`, (trial, time, input)."""
+        recording, inputs = test if isinstance(test, tuple) else (test, None)
+        return torch.from_numpy(read_trials(recording, inputs, self.network).inputs).to(self.network.start)
 
 
 def _mean_square(dims: str, error: np.ndarray, long_name: str) -> Labelled:
