@@ -40,7 +40,6 @@ _NOISE_SEED = 1000
 CONTEXT = 100
 MARK = 0.4  # threshold of the valid time
 _FOLLOWED = 2000  # samples to measure an exponent by
-_DELAYS = (8, 2)  # of biases, where one state is seen
 _FEW = 25  # windows by which noise on biases and rates is borne
 SCORES = {
     "clean_start": ("Lyapunov times", "median valid time from a true state"),
@@ -89,7 +88,7 @@ def _shaped(data: xr.DataArray, size: Size, seed: int, lengths: tuple[int, ...] 
     recipe = None if size.readout_scale is None else Recipe.shaping(readout_scale=size.readout_scale)
     return fit_system(
         data, units=size.units, seed=seed, recipe=recipe, closed_loop=lengths, holdout=0.02,
-        delays=None if size.observed is None else _DELAYS, progress=False,
+        hidden=size.observed is not None, progress=False,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def test_one_state_is_seen_through_delays(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         noise.row(noise.Key("lorenz63", "biases, closed loop", 0.0, 0), size)
     ((data, options),) = seen
-    assert data.state.values.tolist() == ["x"] and options["delays"] == (8, 2)
+    assert data.state.values.tolist() == ["x"] and options["hidden"] and "delays" not in options
 
 
 def test_training_and_test_data_have_nothing_in_common():

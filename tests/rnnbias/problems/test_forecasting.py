@@ -284,6 +284,37 @@ def test_delays_and_scales_suit_the_data():
     assert found[0][1].input_scale <= 0.1 < found[1][1].input_scale
 
 
+def test_single_steps_lead_back_from_delays_that_err(monkeypatch):
+    """Two rhythms without noise: a free run that begins 0.001 off is held where delays were stirred, lost where not."""
+    times = np.arange(0, 80, 0.05)
+    wave = (np.sin(2 * times) + 0.5 * np.sin(2 * np.sqrt(5) * times))[:, None]
+    off = 1e-3 * np.random.default_rng(0).standard_normal((60, 1))
+
+    def error():
+        found = rnnbias.fit_system(
+            wave[:1400], dt=0.05, units=100, seed=2, delays=(8, 4), hidden=True, closed_loop=(), progress=False
+        )
+        ahead = found.forecast(wave[700:760] + off, steps=200).forecast.values[0]
+        return np.abs(ahead - wave[760:960]).max()
+
+    assert error() < 0.2
+    monkeypatch.setattr(forecasting, "_STIRRED_DELAYS", (0.0,))
+    with pytest.warns(UserWarning, match="escapes"):
+        assert error() > 2
+
+
+def test_stirred_delays_lead_to_what_truly_followed():
+    problem = forecasting.Forecasting("lorenz63", samples=200, observed="x", delays=(3, 2))
+    network = problem.network(10, recipe=Recipe.shaping(), learn=("bias",), activation="tanh", device="cpu")
+    true = problem._standard(network)[0]
+    cut = problem._cut(network, true, 0.01)
+    plain = problem._cut(network, true)
+    off = (cut.inputs - plain.inputs)[:, cut.washout :]
+    assert off.std().item() == pytest.approx(0.01, rel=0.1)
+    then = [problem.frame.predict(each.inputs[:, each.washout :, :1], each.targets) for each in (cut, plain)]
+    np.testing.assert_allclose(*then, atol=1e-12)
+
+
 def test_a_system_that_hides_states_is_seen_by_delays():
     usual = {"units": 20, "samples": 300, "solver": replace(LM, iterations=1), "closed_loop": (), "progress": False}
     found = rnnbias.fit_system("lorenz63", observed="x", **usual)

@@ -149,7 +149,7 @@ def test_noise_keeps_a_smooth_field_from_breaking_up(monkeypatch):
     usual = {"dt": 1.0, "lattice": Lattice(3, 3), "recipe": None, "solver": LevenbergMarquardt(iterations=60)}
 
     def lost(stirred):
-        monkeypatch.setattr(forecasting, "_STIRRED", stirred)
+        monkeypatch.setattr(forecasting, "_STIRRED_SITES", stirred)
         ahead = fit(waves, **usual).forecast(waves[None, :100], 50).forecast.values[0]
         return np.sqrt(np.square(ahead - waves[100:150]).mean())
 
