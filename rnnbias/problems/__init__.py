@@ -24,10 +24,11 @@ from rnnbias.problems.cognitive import CognitiveProblem, TaskFit, fit_task
 from rnnbias.problems.comparison import LEARNERS, compare
 from rnnbias.problems.controls import CONTROLS, connectome_controls
 from rnnbias.problems.family import Family, FamilyFit, fit_family
-from rnnbias.problems.forecasting import Forecasting, SystemFit, fit_system
+from rnnbias.problems.forecasting import Forecasting, fit_system
 from rnnbias.problems.many import SystemBank, fit_many
 from rnnbias.problems.reaching import ReachFit, ReachingProblem, fit_reach
 from rnnbias.problems.regression import FunctionFit, Regression, fit_function
+from rnnbias.problems.system_fit import SystemFit
 
 __all__ = [
     "CONTROLS",

@@ -20,9 +20,9 @@ from rnnbias.fit import Fit
 from rnnbias.networks import ParametricRNN, Recipe
 from rnnbias.objectives import ParametricSteps, SingleSteps
 from rnnbias.problems.base import Objectives, Problem, solve
-from rnnbias.problems.forecasting import SystemFit
 from rnnbias.problems.frame import Frame
 from rnnbias.problems.free_runs import STAYS, FreeRuns, ending, long_run, warn
+from rnnbias.problems.system_fit import SystemFit
 from rnnbias.solvers import LevenbergMarquardt, Solver
 from systems import System, checks
 from systems.labels import Labelled

@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 
 from rnnbias.networks import RNN, Recipe
 from rnnbias.objectives import ParametricSteps, SingleSteps
-from rnnbias.problems.forecasting import Forecasting, SystemFit
+from rnnbias.problems.forecasting import Forecasting
 from rnnbias.problems.free_runs import STAYS
+from rnnbias.problems.system_fit import SystemFit
 from rnnbias.solvers import LevenbergMarquardt, Monitor, Solver
 from rnnbias.storage import checkpoint, netcdf
 from systems import System, checks
