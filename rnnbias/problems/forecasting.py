@@ -363,17 +363,19 @@ class Forecasting(Problem):
         pairs = [*itertools.product(several, SCALES_OF_DELAYS)]
         errors = []
         for problem, recipe in tqdm(pairs, desc="choosing delays", disable=not progress, leave=False):
-            network, _ = problem._trial(min(units, _PROBES), recipe, seed, device)
+            network, _ = problem._trial(min(units, _PROBES), recipe, seed, device, _STIRRED_DELAYS[0])
             ahead = problem.free_runs(network).error(network)[:, : 2 * correlated]
             errors.append(math.sqrt(problem.step_error(network)) * float(ahead.square().mean().sqrt()))
         return pairs[int(np.argmin(errors))]
 
-    def _trial(self, units: int, recipe: Recipe, seed: int, device: str | torch.device) -> tuple[RNN, ParametricSteps]:
-        """See `scales.tried`."""
+    def _trial(
+        self, units: int, recipe: Recipe, seed: int, device: str | torch.device, stirred: float = 0.0
+    ) -> tuple[RNN, ParametricSteps]:
+        """See `scales.tried`; steps lead from trials with so much noise."""
         network = self.network(
             units, recipe=replace(recipe, seed=seed), learn=("bias",), activation="tanh", device=find_device(device)
         )
-        fitting, held_out = (self._cut(network, part) for part in self._standard(network))
+        fitting, held_out = (self._cut(network, part, stirred) for part in self._standard(network))
         return network, tried(network, fitting, held_out, seed)
 
     def hides_states(self, hidden: bool | None = None) -> bool:
