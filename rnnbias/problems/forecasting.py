@@ -237,8 +237,8 @@ class Forecasting(Problem):
     as held-out free runs gain and it is more than the data's own; noisier data are learned as they are. (Lorenz-63 by
     one coordinate without noise, 603 biases, two seeds: 6.1 and 6.3 Lyapunov times, and free runs that stay; without
     that noise 4.2 and 2.9, and an escape. With 3e-5 all along 6.1 and 5.9, with 1e-4 5.0, with 1e-5 an escape.) Delays
-    and scales are tried at the first level: without noise the shortest delays seem best, and are not (2.6 where four
-    samples apart reach 6.2).
+    and scales are tried at the first level: without noise the shortest delays may seem best, and are not (2.6 on a seed
+    where those chosen at that level reach 6.2).
 
     Whether a recording hides states is told by the readouts of 200 untaught units: if those that see delays predict
     held-out steps with less than 0.7 times the error of the others. (Lorenz-63 with up to 10 % noise: 0.91 to 0.97 with
