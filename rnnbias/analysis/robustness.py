@@ -139,17 +139,15 @@ def robustness(
 @contextmanager
 def noisy_rates(network: Network, size: float, rng: torch.Generator) -> Iterator[None]:
     """Add Gaussian noise of this size to whatever the units of a network answer, within a `with` block."""
-    usual = network.activate
 
-    def activate(drive: Tensor, units: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        drive, fired = usual(drive, units)
-        return drive, fired + size * torch.randn(fired.shape, generator=rng, dtype=torch.float64).to(fired)
+    def answer(fired: Tensor) -> Tensor:
+        return fired + size * torch.randn(fired.shape, generator=rng, dtype=torch.float64).to(fired)
 
-    network.activate = activate  # type: ignore[method-assign]
+    network.answer = answer  # type: ignore[method-assign]
     try:
         yield
     finally:
-        del network.activate
+        del network.answer
 
 
 def linearised(learned: Network | Skilled, inputs: Any = None) -> xr.Dataset:

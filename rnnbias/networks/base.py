@@ -158,7 +158,11 @@ class Network(nn.Module, ABC):
         if "gain" in self.learn:
             drive = drive * self.gain[units]
         fired = ACTIVATIONS[self.activation].value(drive)
-        return drive, fired * self.masks[units] if "mask" in self.learn else fired
+        return drive, self.answer(fired * self.masks[units] if "mask" in self.learn else fired)
+
+    def answer(self, fired: Tensor) -> Tensor:
+        """What units that fired so much (..., unit) answer: just that, unless noise is put in its place."""
+        return fired
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of every array that does not learn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Self
@@ -205,11 +205,6 @@ class Circuit(Network):
         """The gain g of every unit (unit,)."""
         return functional.softplus(_SHARP * self._unbent()) / _SHARP if "gain" in self.learn else self.level
 
-    def activate(self, drive: Tensor, units: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Return h + b and what it fires, g phi(h + b) or phi(g (h + b)), for currents h = `drive` (..., unit)."""
-        phi, drive, gains = ACTIVATIONS[self.activation].value, drive + self.biases[units], self.gains[units]
-        return drive, gains * phi(drive) if self.gain_at == "output" else phi(gains * drive)
-
     def forward(self, inputs: Tensor, state: Tensor | None = None) -> Trace:
         """Run over inputs (trial, time, input), x_0 first, from `state` (trial, unit) or the initial one.
 
@@ -395,17 +390,24 @@ class Circuit(Network):
 
     def _run(self, inputs: Tensor, state: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Currents and rates (trial, unit) of every step."""
-        recurrence, external = self.recurrence, inputs @ self.input.T
+        recurrence, fire, external = self.recurrence, self._firing(), inputs @ self.input.T
         state = self.initial.expand(len(inputs), -1) if state is None else state
-        rate = self.activate(state)[1] if self.leak == "current" else state
+        rate = fire(state) if self.leak == "current" else state
         for t in range(inputs.shape[1]):
             entering = recurrence.apply(rate) + external[:, t]
             if self.leak == "current":
                 current = state = torch.lerp(state, entering, self.decay)
-                rate = self.activate(state)[1]
+                rate = fire(state)
             else:
-                current, rate = entering, torch.lerp(rate, self.activate(entering)[1], self.decay)
+                current, rate = entering, torch.lerp(rate, fire(entering), self.decay)
             yield current, rate
+
+    def _firing(self) -> Callable[[Tensor], Tensor]:
+        """h -> g phi(h + b) for currents (..., unit)."""
+        phi, biases, gains = ACTIVATIONS[self.activation].value, self.biases, self.gains
+        if self.gain_at == "output":
+            return lambda current: self.answer(gains * phi(current + biases))
+        return lambda current: self.answer(phi(gains * (current + biases)))
 
     def _by_fired(self, current: Tensor, by_current: Tensor) -> Tensor:
         """Derivatives (trial, learned, unit) of g phi(h + b) for h (trial, unit) with its own derivatives."""
