@@ -13,7 +13,7 @@ from rnnbias import Fit, analysis
 from rnnbias.networks import Network
 from tables import number
 
-__all__ = ["HEADER", "NOISES", "SCORES", "note", "picked", "rounded", "steadiness", "words"]
+__all__ = ["HEADER", "NOISES", "SCORES", "note", "picked", "robustness", "rounded", "steadiness", "words"]
 
 NOISES = 10.0 ** np.arange(-10, 1)
 HEADER = ["moved", "float32", "bias noise", "rate noise"]
@@ -31,7 +31,14 @@ def steadiness(
     """The numbers of `SCORES`, or none where more than biases learned; arguments as in `analysis.robustness`."""
     if (learned.network if isinstance(learned, Fit) else learned).learn != ("bias",):
         return {}
-    return picked(analysis.robustness(learned, skill, noises=noises, draws=1, progress=False))
+    return picked(robustness(learned, skill, noises))
+
+
+def robustness(
+    learned: Fit | Network, skill: object = None, noises: Sequence[float] | np.ndarray = NOISES
+) -> xr.Dataset:
+    """See `analysis.robustness`; noise is drawn once at each level."""
+    return analysis.robustness(learned, skill, noises=noises, draws=1, progress=False)
 
 
 def picked(found: xr.Dataset) -> dict[str, float]:

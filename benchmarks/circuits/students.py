@@ -18,7 +18,7 @@ import columns
 from circuits.cells import SKILL, Cell, chosen, shares
 from circuits.teachers import TASK_DT, cycling, excitatory, taught
 from experiments import Experiment, Plan, over_seeds
-from rnnbias import Adam, Circuit, analysis, fit_activity
+from rnnbias import Adam, Circuit, fit_activity
 from systems.connectomes import shuffled_identities
 from tables import aligned
 
@@ -101,14 +101,13 @@ def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     truth = teacher.run(test.inputs.values).rate
     found = shares(fit, truth, test.inputs.values)
     before = shares(fit.before(), truth, test.inputs.values)
-    steady = analysis.robustness(fit, (truth, test.inputs.values), noises=columns.NOISES, draws=1, progress=False)
     return {
         **{name: found[name] for name in ("recorded", "unrecorded", "unrecorded_miss")},
         "untaught_miss": before["unrecorded_miss"],
         "bias": _share(fit.network.biases, bias, student.start),
         "gain": _share(fit.network.gains, gain, student.level),
         "seconds": seconds,
-        **columns.picked(steady),
+        **columns.picked(columns.robustness(fit, (truth, test.inputs.values))),
         **_speed(fit.history, made.outputs if cell.condition == "outputs alone" else made.rate.isel(unit=recorded)),
     }
 
@@ -141,9 +140,10 @@ def report(data: xr.Dataset) -> list[str]:
             one = data.sel(condition=condition, size=size)
             names = ("recorded", "unrecorded", "unrecorded_miss", "bias", "gain", "misfit")
             times = [over_seeds(one[f"seconds_to_{level:g}"], "{:.0f}") for level in _LEVELS]
-            seconds = over_seeds(one.seconds, "{:.0f}")
-            rows.append([condition, str(size), *(over_seeds(one[name]) for name in names), seconds, *times])
-            rows[-1] += columns.words(one.median("seed"), "{:.2f}")
+            rows.append([
+                condition, str(size), *(over_seeds(one[name]) for name in names), over_seeds(one.seconds, "{:.0f}"),
+                *times, *columns.words(one.median("seed"), "{:.2f}"),
+            ])  # fmt: skip
     header = ["student", "recorded neurons", "error, recorded", "error, others", "1 - corr, others", "biases", "gains"]
     header += ["misfit", "seconds", *(f"to {level:g}" for level in _LEVELS), *columns.HEADER]
     return [

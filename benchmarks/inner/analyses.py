@@ -217,7 +217,7 @@ def robustness(lorenz: Lorenz) -> xr.Dataset:
     """What single precision and noise on biases and rates leave of the valid time."""
     samples = _CONTEXT + min(lorenz.size.run_samples, _AHEAD)
     test = lorenz.system.simulate(lorenz.size.tested, samples * lorenz.system.dt, seed=_TEST)
-    return analysis.robustness(lorenz.fit, test, noises=columns.NOISES, draws=1, progress=False)
+    return columns.robustness(lorenz.fit, test)
 
 
 def _slowed(lorenz: Lorenz, s: float, starts: np.ndarray) -> float:
