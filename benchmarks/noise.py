@@ -261,6 +261,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         checks.whole("--units", args.units, at_least=12)
         if args.readout_scale is not None:
             checks.number("--readout-scale", args.readout_scale, above=0)
+            if args.observed is not None:
+                raise ValueError("--readout-scale must be left out with --observed, where scales are tried")
         args.size = Size(args.units, 200, observed=args.observed, readout_scale=args.readout_scale)
         if args.quick:
             args.size = Size(60, 10, (5, 10), 20, 600, 5.0, args.observed, args.readout_scale)

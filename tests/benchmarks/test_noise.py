@@ -88,6 +88,7 @@ def test_noise_is_that_of_the_seed_and_in_units_of_each_state():
         (["--learners", "nvar"], "--learners must be one of"),
         (["--systems", "van_der_pol"], "--systems must be chaotic"),
         (["--units", "3"], "--units must be at least 12"),
+        (["--observed", "x", "--readout-scale", "5"], "--readout-scale must be left out with --observed"),
     ],
 )
 def test_wrong_arguments_are_named(options, message, capsys, tmp_path):
