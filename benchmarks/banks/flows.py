@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+import columns
 from banks.data import TRAINED, simulated
 from banks.experiments import Cell, Experiment
 from experiments import Plan
@@ -59,23 +60,23 @@ def make(cell: Cell, plan: Plan) -> xr.Dataset:
         folder = plan.folder / "banks"
         folder.mkdir(parents=True, exist_ok=True)
         SystemBank(fits).save(folder / f"{names[0]}.nc")
-    columns: dict[str, list[float]] = {"valid_time": [], "exceeding": [], "held_out_loss": []}
-    for name in names:
-        if name not in fits:
-            for column in columns.values():
-                column.append(np.nan)
-            continue
-        test = _recording(name, known[name], slice(TRAINED[0], None), slice(None))
-        score = fits[name].score(test, windows=_WINDOWS, threshold=[_THRESHOLD]).valid_time
-        columns["valid_time"].append(float(score.median()))
-        columns["exceeding"].append(float((score > _GOOD).mean()))
-        columns["held_out_loss"].append(float(np.nanmin(fits[name].history.held_out_loss)))
     about = {
         "valid_time": ("Lyapunov times", "median valid time"),
         "exceeding": ("1", "windows that hold for more than two Lyapunov times"),
         "held_out_loss": ("1", "held-out loss of single steps"),
+        **columns.SCORES,
     }
-    each = {name: Labelled("flow", values, *about[name]) for name, values in columns.items()}
+    found = []
+    for name in names:
+        row = dict.fromkeys(about, np.nan)
+        if name in fits:
+            test = _recording(name, known[name], slice(TRAINED[0], None), slice(None))
+            score = fits[name].score(test, windows=_WINDOWS, threshold=[_THRESHOLD]).valid_time
+            row["valid_time"], row["exceeding"] = float(score.median()), float((score > _GOOD).mean())
+            row["held_out_loss"] = float(np.nanmin(fits[name].history.held_out_loss))
+            row |= columns.steadiness(fits[name], test)
+        found.append(row)
+    each = {key: Labelled("flow", [row[key] for row in found], *words) for key, words in about.items()}
     each["exponent"] = Labelled("flow", [float(data[(n,)].exponent) for n in names], "1", "largest Lyapunov exponent")
     each["simulation"] = Labelled("flow", [float(data[(n,)].seconds) for n in names], "s", "time to simulate")
     each["seconds"] = Labelled(
@@ -151,14 +152,17 @@ def report(data: xr.Dataset) -> list[str]:
     names = ("states", "exponent", "valid_time", "exceeding", "held_out_loss")
     forms = ("{:.0f}", "{:.3g}", "{:.1f}", "{:.0%}", "{:.0e}")
     rows = [
-        [str(flow), "", *(number(order[n].sel(flow=flow), f) for n, f in zip(names, forms, strict=True))]
+        [
+            str(flow), "", *(number(order[n].sel(flow=flow), f) for n, f in zip(names, forms, strict=True)),
+            *columns.words(order.sel(flow=flow), "{:.1f}"),
+        ]
         for flow in order.flow.values
-    ]
-    header = ["flow", "", "states", "exponent", "valid time", "windows beyond 2", "held-out loss"]
+    ]  # fmt: skip
+    header = ["flow", "", "states", "exponent", "valid time", "windows beyond 2", "held-out loss", *columns.HEADER]
     others = [str(flow) for flow in learned.flow.values if flow not in chaotic.flow.values]
     failed = [str(flow) for flow in data.flow.values if flow not in learned.flow.values]
     return [
-        *lines, *aligned(header, rows), "",
+        *lines, *aligned(header, rows), "", columns.note("the median valid time of 25 windows"), "",
         f"Learned, but not chaotic within 2,800 samples: {', '.join(others) or 'none'}. Not solved: "
         f"{', '.join(failed) or 'none'}.", "",
     ]  # fmt: skip

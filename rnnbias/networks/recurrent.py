@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -133,7 +134,14 @@ class RNN(Network):
 
     @property
     def _recurs(self) -> bool:
-        return self.recipe.gain > 0 or (self.recipe.structure == "dense" and bool(self.recurrent.any()))
+        if self.recipe.gain > 0 or self.recipe.structure != "dense":
+            return self.recipe.gain > 0
+        return bool(self.recurrent.any()) if "weights" in self.learn else self._coupled
+
+    @cached_property
+    def _coupled(self) -> bool:
+        """Whether frozen W is other than zero: looked at once, since a free run asks at every step."""
+        return bool(self.recurrent.any())
 
     def advance(self, rate: Tensor, external: Tensor) -> tuple[Tensor, Tensor]:
         """One step from rate r_{t-1} (trial, unit) with `external` = B x + b; returns u_t and r_t."""

@@ -98,6 +98,6 @@ class SingleSteps:
             return (slope @ (readout * shift).mT).flatten()
 
         def backward(weight: Tensor) -> Tensor:
-            return ((slope.mT @ weight.view_as(error)) * readout.mT).sum(1)
+            return ((weight.view_as(error).mT @ slope) * readout).sum(0)
 
         return Normal(Products(error.flatten(), forward, backward), gram)

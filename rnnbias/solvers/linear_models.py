@@ -99,6 +99,7 @@ class GramModel(LinearModel):
     def __init__(self, products: Products, gram: Tensor) -> None:
         self.error, self.forward, self.backward = products
         self.squares, self.vectors = torch.linalg.eigh(gram)
+        self.target = self._pulled(-self.error)
 
     @classmethod
     def squared(cls, network: Network, objective: Objective, tolerance: float = 0.0) -> GramModel:
@@ -111,10 +112,20 @@ class GramModel(LinearModel):
         """See `LinearModel.apply`."""
         return self.forward(step)
 
+    def step(self, damping: float) -> Tensor:
+        """See `LinearModel.step`."""
+        return self._least(self.target, damping)
+
     def fit(self, target: Tensor, damping: float) -> Tensor:
         """See `LinearModel.fit`."""
-        shrink = 1 / (self.squares.clamp(min=0) + damping**2 * self.squares[-1])
-        return self.vectors @ (shrink * (self.vectors.mT @ self.backward(target)))
+        return self._least(self._pulled(target), damping)
+
+    def _pulled(self, target: Tensor) -> Tensor:
+        """J^T target, by eigenvectors of J^T J."""
+        return self.vectors.mT @ self.backward(target)
+
+    def _least(self, pulled: Tensor, damping: float) -> Tensor:
+        return self.vectors @ (pulled / (self.squares.clamp(min=0) + damping**2 * self.squares[-1]))
 
 
 class MatrixFreeModel(LinearModel):
