@@ -94,7 +94,7 @@ def main(
     seeds: int | None = None,
 ) -> int:  # fmt: skip
     """Run the benchmark `name`, described by `about`, whose options are the experiments and, where `seeds` is their
-    default, how many seeds; returns the exit code.
+    default, how many seeds; returns the exit code. Experiments that are not named are reported from the rows there are.
     """
     parser, names = Parser(name, about, rows=True), list(experiments)
     parser.add_argument("--experiments", nargs="+", default=names, metavar="NAME", help=f"default: {', '.join(names)}")
@@ -102,16 +102,20 @@ def main(
         parser.add_argument("--seeds", type=int, default=seeds, metavar="K", help="%(default)s")
     args = parser.parse_args(argv)
     try:
-        chosen = {each: experiments[checks.choice("--experiments", each, names)] for each in args.experiments}
+        chosen = [checks.choice("--experiments", each, names) for each in args.experiments]
         count = 1 if seeds is None else checks.whole("--seeds", args.seeds, at_least=1)
         plan = Plan(count, args.quick, args.out.resolve() / "rows" / "kept")
-        args.runs = rows_of(chosen, plan, args.out, afresh=() if args.resume else chosen)
+        there = {k: v for k, v in experiments.items() if k in chosen or (args.out / "rows" / k).is_dir()}
+        args.runs = rows_of(there, plan, args.out, afresh=() if args.resume else chosen)
     except (ValueError, TypeError, OSError, ImportError) as error:
         parser.error(error)
-    code, found = conduct(args, chosen, plan, names=chosen, title=f"{name} benchmark")
+    code, found = conduct(args, there, plan, names=chosen, title=f"{name} benchmark")
     lines = [f"# {title}", "", f"    {parser.command(argv)}", "", f"{machine()}, {source()}.", ""]
     for each, data in found.items():
-        lines += chosen[each].report(data)
+        lines += experiments[each].report(data)
+        done, cells = len(args.runs[each]), len(args.runs[each].cells)
+        if done < cells:
+            lines += [f"{done} of {cells} rows have been run.", ""]
     text = "\n".join(lines)
     (args.out / f"{name}.md").write_text(text)
     print(text)
