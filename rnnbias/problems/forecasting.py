@@ -518,11 +518,12 @@ class Forecasting(Problem):
                 parameters.write(network, before)
                 break
             best, stays, single = error, stayed, plain._replace(train=train, held_out=test)
-            if self._noise(network, plain).max() > size:
-                break
-        if size == _STIRRED_DELAYS[0]:  # data as noisy are learned as they are
-            parameters.write(network, drawn)
-            yield (single := plain)
+            if self._noise(network, plain).max() <= size:
+                continue
+            if size == _STIRRED_DELAYS[0]:  # data as noisy are learned as they are
+                parameters.write(network, drawn)
+                yield (single := plain)
+            break
         return single
 
     @torch.no_grad()
