@@ -48,11 +48,12 @@ def fit_many(
     batch: int = 4,
     progress: bool = True,
 ) -> SystemBank:
-    """Learn many systems over the same frozen weights, together: what `fit_system` learns of each, in less time.
+    """Learn many systems over the same frozen weights, together: what `fit_system` learns of each, in one bank.
 
     Single steps of `batch` systems are learned at once, each with a damping, a stopping and a record of its own
-    (`LevenbergMarquardt.solve_together` on `objectives.SingleSteps`); how long forecasts hold is measured at the end
-    alone. Systems whose data are noisy then go on in closed loop, one by one, as in `fit_system`. Results are those of
+    (`LevenbergMarquardt.solve_together` on `objectives.SingleSteps`); a processor takes as long for it as for one after
+    the other (`benchmarks/bank.py` measures it). How long forecasts hold is measured at the end alone. Systems whose
+    data are noisy then go on in closed loop, one by one, as in `fit_system`. Results are those of
     `fit_system(..., hidden=False, lattice=False)` with the same seed, but for rounding.
 
     One seed draws the weights of all. Systems with as many states have the same matrix, at one of three scales; one
