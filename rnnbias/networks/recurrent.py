@@ -134,8 +134,10 @@ class RNN(Network):
 
     @property
     def _recurs(self) -> bool:
-        if self.recipe.gain > 0 or self.recipe.structure != "dense":
-            return self.recipe.gain > 0
+        if self.recipe.gain > 0:
+            return True
+        if self.recipe.structure != "dense":
+            return False
         return bool(self.recurrent.any()) if "weights" in self.learn else self._coupled
 
     @cached_property

@@ -522,7 +522,8 @@ class Forecasting(Problem):
                 continue
             if size == _STIRRED_DELAYS[0]:  # data as noisy are learned as they are
                 parameters.write(network, drawn)
-                yield (single := plain)
+                yield plain
+                return plain
             break
         return single
 
