@@ -2,7 +2,7 @@
 
 fit_system      learn a system or a recording, and forecast it
 fit_family      learn a system at several values of its parameters, and have it at others
-fit_many        learn many systems together: a `SystemBank`
+fit_many        learn many systems over the same frozen weights: a `SystemBank`
 fit_autonomous  learn to oscillate without input
 fit_task        learn a cognitive task from its trials
 fit_reach       learn to reach with a limb, and adapt to loads

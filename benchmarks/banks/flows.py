@@ -1,12 +1,16 @@
-"""The flows of dysts on one recipe of frozen weights, learned together: how long forecasts hold, and what they cost."""
+"""The flows of dysts on one recipe of frozen weights: how long forecasts hold, and what they cost."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 import xarray as xr
 
 import columns
@@ -14,7 +18,7 @@ from banks.data import TRAINED, simulated
 from banks.experiments import Cell, Experiment
 from experiments import Plan
 from rnnbias import LevenbergMarquardt, SystemBank, SystemFit, fit_many, fit_system
-from rnnbias.evaluation import Runs
+from rnnbias.evaluation import Runs, local_client
 from rnnbias.plot import style
 from systems.flows.catalogue import flow, flows, unbounded
 from systems.labels import Labelled, dataset
@@ -22,22 +26,28 @@ from tables import aligned, number
 
 __all__ = ["FLOWS"]
 
-_UNITS, _BATCH = 600, 4
+_UNITS, _BATCH, _TIMED = 600, 4, 8
 _SOLVER = LevenbergMarquardt(iterations=60)
 _OPTIONS = {"units": _UNITS, "solver": _SOLVER, "closed_loop": (), "progress": False}
 _WINDOWS, _THRESHOLD, _GOOD = 40, 0.4, 2.0
 _QUICK = {"units": 40, "solver": LevenbergMarquardt(iterations=5)}
+_CLOCK = {
+    "many": ("s", "time on the clock to learn some flows by a worker for each core"),
+    "alone": ("s", "time on the clock to learn them one by one"),
+    "cores": ("1", "cores of the machine"),
+    "timed": ("1", "flows that were timed"),
+}
 
 
 def cells(plan: Plan) -> list[Cell]:
-    """Batches of flows with as many states, and the first two flows one by one too."""
+    """Batches of flows with as many states; the first of them by all cores of the machine too, and one by one."""
     names = ["Lorenz", "Rossler", "SprottB", "SprottC", "HyperRossler"] if plan.quick else flows()
     alike: dict[int, list[str]] = {}
     for name in names:
         alike.setdefault(flow(name).size + len(unbounded(name)), []).append(name)
     batches = [group[k : k + _BATCH] for _, group in sorted(alike.items()) for k in range(0, len(group), _BATCH)]
     found = [Cell("together", " ".join(batch)) for batch in batches]
-    return [*found, Cell("one by one", " ".join(batches[0][:2]))]
+    return [*found, Cell("timed", " ".join(max(alike.values(), key=len)[:_TIMED]))]
 
 
 def make(cell: Cell, plan: Plan) -> xr.Dataset:
@@ -50,13 +60,12 @@ def make(cell: Cell, plan: Plan) -> xr.Dataset:
         name: _recording(name, one, slice(0, TRAINED[0]), slice(0, TRAINED[1])) for name, one in known.items()
     }
     options = _OPTIONS | (_QUICK if plan.quick else {})
+    if cell.condition == "timed":
+        return _timed(recordings, options)
     began = time.process_time()
-    if cell.condition == "together":
-        fits: Mapping[str, SystemFit] = fit_many(recordings, batch=_BATCH, **options) if known else {}
-    else:
-        fits = {name: fit_system(one, hidden=False, **options) for name, one in recordings.items()}
+    fits: Mapping[str, SystemFit] = fit_many(recordings, **options) if known else {}
     seconds = (time.process_time() - began) / max(len(known), 1)
-    if fits and cell.condition == "together":
+    if fits:
         folder = plan.folder / "banks"
         folder.mkdir(parents=True, exist_ok=True)
         SystemBank(fits).save(folder / f"{names[0]}.nc")
@@ -87,6 +96,33 @@ def make(cell: Cell, plan: Plan) -> xr.Dataset:
     return dataset(each, {"flow": Labelled("flow", names, "1", "flow")}, title="flows", config={"seed": 0})
 
 
+def _timed(recordings: Mapping[str, xr.DataArray], options: Mapping[str, object]) -> xr.Dataset:
+    """Seconds on the clock to learn flows by a worker for each core, and one by one with all cores for each."""
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError("the clock is read by processes of its own: run this row without --workers")
+    cores, found = os.cpu_count() or 1, {}
+    with local_client(cores) as client, _clock(found, "many"):
+        fit_many(recordings, client, **options)
+    had = torch.get_num_threads()
+    torch.set_num_threads(cores)
+    try:
+        with _clock(found, "alone"):
+            for one in recordings.values():
+                fit_system(one, hidden=False, **options)
+    finally:
+        torch.set_num_threads(had)
+    found |= {"cores": float(cores), "timed": float(len(recordings))}
+    each = {name: Labelled((), found[name], *about) for name, about in _CLOCK.items()}
+    return dataset(each, {}, title="time on the clock", config={"flows": list(recordings)})
+
+
+@contextmanager
+def _clock(found: dict[str, float], name: str) -> Iterator[None]:
+    began = time.perf_counter()
+    yield
+    found[name] = time.perf_counter() - began
+
+
 def _recording(name: str, data: xr.Dataset, trials: slice, samples: slice) -> xr.DataArray:
     """Some trials of a flow, with its exponent where it is known to be chaotic."""
     found = data.trajectory.isel(trial=trials, time=samples)
@@ -96,15 +132,10 @@ def _recording(name: str, data: xr.Dataset, trials: slice, samples: slice) -> xr
 
 def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
     """All flows, over (flow,); the bank of them is left in the folder."""
-    alone = [one.seconds.rename("seconds_alone") for cell, one in runs.items() if cell.condition == "one by one"]
     every = xr.concat(
         [one.drop_encoding() for cell, one in runs.items() if cell.condition == "together"], "flow", join="outer"
     )
-    every = (
-        every.merge(xr.concat(alone, "flow"), join="outer")
-        if alone
-        else every.assign(seconds_alone=every.seconds * np.nan)
-    )
+    timed = xr.merge([one for cell, one in runs.items() if cell.condition == "timed"])
     parts = [SystemBank.load(path) for path in sorted((folder / "rows" / "kept" / "banks").glob("*.nc"))]
     bank = SystemBank({name: fit for part in parts for name, fit in part.items()})
     path, names = bank.save(folder / "flows-bank.nc"), list(bank)
@@ -118,17 +149,16 @@ def together(runs: Mapping[Cell, xr.Dataset], folder: Path) -> xr.Dataset:
         "kept": (float(len(bank)), "1", "flows in the bank"),
     }
     more = {k: ((), value, {"units": units, "long_name": words}) for k, (value, units, words) in found.items()}
-    return every.assign(more)
+    return every.assign(more).assign({name: timed.get(name, xr.DataArray(np.nan)) for name in _CLOCK})
 
 
 def report(data: xr.Dataset) -> list[str]:
     """What the bank holds and costs, and a table of all flows, the longest forecast first."""
     learned = data.where(data.seconds.notnull(), drop=True)
     chaotic = learned.where(learned.exponent.notnull(), drop=True)
-    both = learned.dropna("flow", subset=["seconds_alone"])
     exceeding = int((chaotic.valid_time > _GOOD).sum())
     lines = [
-        "## The flows of dysts, learned together", "",
+        "## The flows of dysts", "",
         f"{data.sizes['flow']} flows, {learned.sizes['flow']} of them learned (the others could not be solved), "
         f"{_UNITS} biases each, from {TRAINED[0]} trials of {TRAINED[1]} samples (50 a period) "
         f"without noise; at most {_SOLVER.iterations} iterations on single steps. {chaotic.sizes['flow']} are chaotic: "
@@ -138,8 +168,8 @@ def report(data: xr.Dataset) -> list[str]:
             ["median valid time, in Lyapunov times", "", number(chaotic.valid_time.median(), "{:.1f}")],
             ["seconds of a core to learn all", "", number(learned.seconds.sum(), "{:.0f}")],
             ["seconds to simulate them and measure exponents", "", number(data.simulation.sum(), "{:.0f}")],
-            [f"time over that of one by one ({', '.join(both.flow.values)})", "",
-             number(both.seconds.mean() / both.seconds_alone.mean(), "{:.2f}")],
+            [f"time on the clock to learn {number(data.timed, '{:.0f}')} of them by {number(data.cores, '{:.0f}')} "
+             "workers, over that of one by one", "", number(data.many / data.alone, "{:.2f}")],
             ["kB a flow in the file of the bank", "", number(data.kilobytes, "{:.1f}")],
             ["microseconds to switch", "", number(1e6 * data.switching, "{:.1f}")],
         ]), "",

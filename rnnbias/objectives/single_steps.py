@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -15,7 +14,6 @@ from rnnbias.objectives.base import Normal, Products
 __all__ = ["SingleSteps"]
 
 _BLOCK = 2**16  # numbers that a processor's cache holds
-_ALL = slice(None)
 _LARGEST = 300.0  # pre-activations beyond which tanh is 1 and its exponential may overflow
 
 
@@ -56,13 +54,6 @@ class SingleSteps:
         """Whether single steps of a network can be learned so."""
         return not network.remembers and network.wiring.units_per_bias == 1 and network.activation == "tanh"
 
-    @classmethod
-    def together(cls, parts: Sequence[SingleSteps]) -> SingleSteps:
-        """The conditions of all parts, of networks with the same frozen arrays and as many samples each."""
-        other = copy.copy(parts[0])
-        other.grown, other.targets = (torch.cat([getattr(p, name) for p in parts]) for name in ("grown", "targets"))
-        return other
-
     def __len__(self) -> int:
         """How many conditions there are."""
         return len(self.targets)
@@ -73,20 +64,19 @@ class SingleSteps:
         other.grown, other.targets = self.grown[chosen], self.targets[chosen]
         return other
 
-    def error(self, biases: Tensor, chosen: Tensor | slice = _ALL) -> Tensor:
-        """E (condition, sample, output) of the chosen conditions, for biases (condition, unit)."""
-        shift, targets = (2 * biases).exp()[:, None], self.targets[chosen]
-        found = torch.empty_like(targets)
-        block = max(1, _BLOCK // biases.numel()) if biases.device.type == "cpu" else targets.shape[1]
+    def error(self, biases: Tensor) -> Tensor:
+        """E (condition, sample, output) for biases (condition, unit)."""
+        shift, found = (2 * biases).exp()[:, None], torch.empty_like(self.targets)
+        block = max(1, _BLOCK // biases.numel()) if biases.device.type == "cpu" else found.shape[1]
         for part, grown in zip(found.split(block, 1), self.grown.split(block, 1), strict=True):
-            part.copy_((grown[chosen] * shift).add_(1).reciprocal_() @ (-2 * self.readout.mT))
-        return found.add_(self.readout.sum(1)).sub_(targets)
+            part.copy_((grown * shift).add_(1).reciprocal_() @ (-2 * self.readout.mT))
+        return found.add_(self.readout.sum(1)).sub_(self.targets)
 
-    def normal(self, biases: Tensor, chosen: Tensor | slice = _ALL) -> list[Normal]:
-        """E, J and J^T J of every chosen condition by itself, at biases (condition, unit)."""
+    def normal(self, biases: Tensor) -> list[Normal]:
+        """E, J and J^T J of every condition by itself, at biases (condition, unit)."""
         shift, alike = (2 * biases).exp()[:, None], self.readout.mT @ self.readout
-        slope = (self.grown[chosen] * shift).add_(1).reciprocal_()  # (1 - tanh) / 2, and then the slope of tanh
-        error = slope @ (-2 * self.readout.mT) + self.readout.sum(1) - self.targets[chosen]
+        slope = (self.grown * shift).add_(1).reciprocal_()  # (1 - tanh) / 2, and then the slope of tanh
+        error = slope @ (-2 * self.readout.mT) + self.readout.sum(1) - self.targets
         slope = slope.sub_(slope.square()).mul_(4)
         gram = (slope.mT @ slope) * alike
         return [self._condition(*each) for each in zip(error, slope, gram, strict=True)]

@@ -4,7 +4,7 @@ base             `Problem`: make your own; `solve`: the one procedure that learn
 forecasting      `fit_system`: forecast a system or a recording (`frame`: how a network sees it; `scales`:
                  which weights suit it)
 family           `fit_family`: a system at several values of its parameters, and at others between and beyond
-many             `fit_many`: many systems together; `SystemBank`: all of them in one file
+many             `fit_many`: many systems over the same weights; `SystemBank`: all of them in one file
 autonomous       `fit_autonomous`: oscillate without input
 cognitive        `fit_task`: answer in the trials of a cognitive task
 reaching         `fit_reach`: reach with a limb, and adapt to loads

@@ -1,4 +1,4 @@
-"""`fit_many`: learn many systems together over one recipe of frozen weights; `SystemBank`: all of them in one file."""
+"""`fit_many`: learn many systems over one recipe of frozen weights; `SystemBank`: all of them in one file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,15 +17,19 @@ import xarray as xr
 from torch import nn
 from tqdm.auto import tqdm
 
+from rnnbias.evaluation.engine import check_client, outcomes
 from rnnbias.networks import RNN, Recipe
-from rnnbias.objectives import ParametricSteps, SingleSteps
+from rnnbias.problems.base import solve
 from rnnbias.problems.forecasting import Forecasting
 from rnnbias.problems.free_runs import STAYS
 from rnnbias.problems.system_fit import SystemFit
-from rnnbias.solvers import LevenbergMarquardt, Monitor, Solver
+from rnnbias.solvers import LevenbergMarquardt, Solver, find_solver
 from rnnbias.storage import checkpoint, netcdf
 from systems import System, checks
 from systems.labels import Labelled, dataset
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["SystemBank", "fit_many"]
 
@@ -34,9 +39,10 @@ _FRAME = ("mean", "scale", "step_mean", "step_scale", "state")
 
 def fit_many(
     systems: Mapping[str, Any] | Iterable[str | System],
+    client: Client | None = None,
     *,
     units: int = 600,
-    solver: LevenbergMarquardt | None = None,
+    solver: Solver | str | None = None,
     seed: int = 0,
     recipe: Recipe | None = None,
     samples: int = 5000,
@@ -45,16 +51,13 @@ def fit_many(
     closed_loop: Iterable[int] | None = None,
     holdout: float = 0.1,
     patience: int = 10,
-    batch: int = 4,
     progress: bool = True,
 ) -> SystemBank:
-    """Learn many systems over the same frozen weights, together: what `fit_system` learns of each, in one bank.
+    """Learn many systems over the same frozen weights: what `fit_system` learns of each, in one bank.
 
-    Single steps of `batch` systems are learned at once, each with a damping, a stopping and a record of its own
-    (`LevenbergMarquardt.solve_together` on `objectives.SingleSteps`); a processor takes as long for it as for one after
-    the other (`benchmarks/bank.py` measures it). How long forecasts hold is measured at the end alone. Systems whose
-    data are noisy then go on in closed loop, one by one, as in `fit_system`. Results are those of
-    `fit_system(..., hidden=False, lattice=False)` with the same seed, but for rounding.
+    They are learned here one after the other, or on the workers of a Dask cluster, with the same bits: each has one
+    thread of torch and BLAS. Learning batches of them in one process saves nothing: they share weights, but the slopes
+    of the units, and so J^T J, are of each by itself.
 
     One seed draws the weights of all. Systems with as many states have the same matrix, at one of three scales; one
     with more states has more columns.
@@ -64,19 +67,18 @@ def fit_many(
     systems : mapping, or sequence of str or System
         What to learn: names from `systems.available()`, systems, or anything that `fit_system` takes by a name of
         yours, such as recordings. The networks see all states.
+    client : distributed.Client, optional
+        A client of a Dask cluster; see `sweep`.
     units : int
         Network size; as many biases learn for each system.
-    solver : LevenbergMarquardt, optional
+    solver : Solver or str, optional
         Default: `LevenbergMarquardt(iterations=200)`.
     recipe : Recipe, optional
-        Without recurrent weights or push-pull wiring; default: `Recipe.shaping()` at the scales that suit each
-        system, as in `fit_system`.
+        Default: as in `fit_system`; `Recipe.shaping()` at the scales that suit each system.
     seed, samples, dt, washout, closed_loop, holdout, patience
         As in `fit_system`.
-    batch : int
-        Systems that are learned at once. They take 8 x units x samples bytes each, twice.
     progress : bool
-        Whether to show a bar. Ctrl-C ends learning and keeps what there is of systems that have begun.
+        Whether to show a bar. Ctrl-C ends learning and keeps the systems that have been learned.
 
     Returns
     -------
@@ -85,12 +87,13 @@ def fit_many(
     Warns
     -----
     UserWarning
-        Where long free runs escape, freeze or drift; `SystemBank.lost` says which.
+        Where long free runs escape, freeze or drift; `SystemBank.lost` says which. Where Ctrl-C came, for the systems
+        that are missing.
 
     Raises
     ------
     ValueError, TypeError
-        Naming the argument, its value and the rule.
+        Naming the argument, its value and the rule, before any learning starts.
     RuntimeError
         If frozen weights changed.
 
@@ -100,11 +103,12 @@ def fit_many(
     >>> bank["rossler"].network.learned, list(bank)
     (40, ['lorenz63', 'rossler'])
     """
-    solver = LevenbergMarquardt(iterations=200) if solver is None else solver
-    if not isinstance(solver, LevenbergMarquardt):
-        raise TypeError(f"solver must be a LevenbergMarquardt for systems learned together, got {solver!r}")
-    units = checks.whole("units", units, at_least=1)
-    batch, patience = checks.whole("batch", batch, at_least=1), checks.whole("patience", patience, at_least=1)
+    solver = find_solver(LevenbergMarquardt(iterations=200) if solver is None else solver, ("bias",))
+    units, patience = checks.whole("units", units, at_least=1), checks.whole("patience", patience, at_least=1)
+    if not isinstance(recipe, Recipe | None):
+        raise TypeError(f"recipe must be a Recipe such as Recipe.shaping(), got {recipe!r}")
+    seed = checks.seed("seed", seed)
+    check_client(client)
     problems = {
         name: Forecasting(
             source,
@@ -118,34 +122,54 @@ def fit_many(
         )
         for name, source in _named(systems).items()
     }
-    seed = checks.seed("seed", seed)
-    alike: dict[tuple[tuple[int, ...], Recipe], list[str]] = {}
-    with tqdm(problems.items(), disable=not progress, desc="choosing scales", unit="system", leave=False) as bar:
-        for name, problem in bar:
-            drawn = replace(recipe or problem.suited(units, seed) or Recipe.shaping(), seed=seed)
-            alike.setdefault((problem.recording.values.shape, drawn), []).append(name)
+    for problem in tqdm(problems.values(), disable=not progress, desc="reading", unit="system", leave=False):
+        problem.frame  # noqa: B018, for its errors
+    learned = partial(_learned, problems, units=units, solver=solver, seed=seed, recipe=recipe, patience=patience)
     fits: dict[str, SystemFit] = {}
-    networks: dict[tuple[int, Recipe], RNN] = {}
     with tqdm(total=len(problems), disable=not progress, desc="learning", unit="system", leave=False) as bar:
-        for (_, drawn), names in alike.items():
-            first = problems[names[0]]
-            kind = len(first.recording.states), drawn
-            if kind not in networks:
-                networks[kind] = first.network(units, recipe=drawn, learn=("bias",))
-            if not SingleSteps.serves(networks[kind]):
-                raise ValueError(
-                    "recipe must be without recurrent weights and push-pull wiring, such as Recipe.shaping(), "
-                    f"got {drawn}"
-                )
-            for k in range(0, len(names), batch):
-                some = {name: problems[name] for name in names[k : k + batch]}
-                fits |= _together(some, networks[kind], solver, seed, patience)
-                bar.update(len(some))
-    bank = SystemBank({name: fits[name] for name in problems})
+        try:
+            for name, found in outcomes(learned, problems, client):
+                if isinstance(found, Exception):
+                    found.add_note(f"while {name!r} was learned")
+                    raise found
+                fits[name] = found
+                bar.update()
+        except KeyboardInterrupt:
+            if not fits:
+                raise
+            missing = ", ".join(name for name in problems if name not in fits)
+            warnings.warn(f"learning was interrupted before these were learned: {missing}", stacklevel=2)
+    bank = SystemBank(_sharing({name: fits[name] for name in problems if name in fits}))
     if lost := bank.lost:
         told = "; ".join(f"that of {name} {fate}" for name, fate in lost.items())
         warnings.warn(f"long free runs do not stay with what was learned: {told}", stacklevel=2)
     return bank
+
+
+def _learned(
+    problems: Mapping[str, Forecasting],
+    name: str,
+    *,
+    units: int,
+    solver: Solver,
+    seed: int,
+    recipe: Recipe | None,
+    patience: int,
+) -> SystemFit:
+    """What `fit_system` learns of one of the problems."""
+    problem = problems[name]
+    if recipe is None and isinstance(solver, LevenbergMarquardt):
+        recipe = problem.suited(units, seed)
+    return solve(problem, units=units, solver=solver, seed=seed, recipe=recipe, patience=patience, progress=False)
+
+
+def _sharing(fits: Mapping[str, SystemFit]) -> dict[str, SystemFit]:
+    """The same fits, over one copy of their frozen arrays."""
+    first: dict[str, RNN] = {}
+    return {
+        name: replace(fit, network=_sibling(first.setdefault(_kind(fit.network), fit.network), fit.network))
+        for name, fit in fits.items()
+    }
 
 
 class SystemBank(Mapping[str, SystemFit]):
@@ -322,40 +346,9 @@ def _named(systems: Any) -> dict[str, Any]:
     return found
 
 
-def _together(
-    problems: Mapping[str, Forecasting], network: RNN, solver: LevenbergMarquardt, seed: int, patience: int
-) -> dict[str, SystemFit]:
-    """Learn problems of one shape: the first stage of all together, what follows of each by itself."""
-    frozen = network.digests()
-    networks = [_sibling(network) for _ in problems]
-    stages = [problem.stages(one, solver, seed) for problem, one in zip(problems.values(), networks, strict=True)]
-    firsts = [next(each) for each in stages]
-    monitors = [
-        Monitor(one, first.held_out, patience, progress=False) for one, first in zip(networks, firsts, strict=True)
-    ]
-    solver.solve_together(
-        networks, SingleSteps.together([cast(ParametricSteps, first.train).steps for first in firsts]), monitors
-    )
-    fits = {}
-    for (name, problem), one, monitor, first, later in zip(
-        problems.items(), networks, monitors, firsts, stages, strict=True
-    ):
-        monitor.records[-1] |= first.measure(one)
-        for stage in later:
-            monitor.enter(stage.held_out, stage.judge, stage.measure, stage.better, stage.patience)
-            solver.solve(one, stage.train, monitor)
-        settings = {
-            **problem.settings(first.train), "patience": patience, "goal": 0.0, "interrupted": int(monitor.interrupted),
-        }  # fmt: skip
-        history = monitor.history(first.units)
-        fits[name] = problem.fit(network=one, solver=solver, history=history, settings=settings)
-    if network.digests() != frozen:
-        raise RuntimeError("frozen weights have changed during learning; please report this")
-    return fits
-
-
-def _sibling(network: RNN) -> RNN:
-    """A network with the same frozen arrays, not copies of them, and learned numbers of its own."""
+def _sibling(network: RNN, learned: RNN | None = None) -> RNN:
+    """A network over the same frozen arrays, not copies of them; its learned numbers are its own, or another's."""
     other = copy.copy(network)
-    other._parameters = {name: nn.Parameter(p.detach().clone()) for name, p in network.named_parameters()}
+    kept = network if learned is None else learned
+    other._parameters = {name: nn.Parameter(p.detach().clone()) for name, p in kept.named_parameters()}
     return other

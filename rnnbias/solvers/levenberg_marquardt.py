@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from rnnbias.networks import RNN, Network, Recipe, parameters
-from rnnbias.objectives import Objective, SingleSteps, finite
+from rnnbias.networks import Network, Recipe, parameters
+from rnnbias.objectives import Objective
 from rnnbias.solvers.base import Solver
 from rnnbias.solvers.linear_models import DenseModel, GramModel, LinearModel, MatrixFreeModel
 from rnnbias.solvers.monitor import Monitor
@@ -26,9 +24,6 @@ _LONG = 0.75  # length of the geodesic acceleration, in steps, from which a step
 _RAISE, _LOWER = 4.0, 5.0  # factors of the damping after a refused and after a bent step
 _WORTH = 1e-6  # promised fraction of the loss below which a step that failed is not tried shorter
 _PROBE = 0.1  # length, in steps, of the finite difference behind the geodesic acceleration
-
-#: Asks for "loss", "residual" or "model", and is sent what it asked for.
-Descent = Generator[str, Any, None]
 
 
 @dataclass(frozen=True)
@@ -94,62 +89,14 @@ class LevenbergMarquardt(Solver):
     @torch.no_grad()
     def solve(self, network: Network, train: Objective, monitor: Monitor) -> None:
         """Iterate until the held-out loss stops falling."""
-        error = train.residual(network)
-        needed = error.numel() * parameters.read(network).numel() * error.element_size()
-
-        def model() -> LinearModel:
-            normal = train.normal(network)
-            if normal is not None:
-                return GramModel(*normal)
-            if needed > self.memory:
-                return MatrixFreeModel(network, train, self.tolerance)
-            built = GramModel.squared if train.regular else DenseModel
-            return built(network, train, self.tolerance)
-
-        answers = {
-            "loss": lambda: train.loss(network),
-            "residual": lambda: train.residual(network).flatten(),
-            "model": model,
-        }
-        _converse([self.descend(network, monitor, monitor.judge is train)], lambda asked: [answers[asked[0]]()])
-
-    @torch.no_grad()
-    def solve_together(self, networks: Sequence[RNN], train: SingleSteps, monitors: Sequence[Monitor]) -> None:
-        """`solve` for one network a condition of `train`, all with its frozen weights: answers are computed together.
-
-        What each network learns is what it would have learned by itself, but for rounding.
-        """
-
-        def answer(asked: dict[int, str]) -> dict[int, Any]:
-            found: dict[int, Any] = {}
-            models = [k for k, request in asked.items() if request == "model"]
-            if models:
-                found |= zip(models, (GramModel(*each) for each in train.normal(*at(models))), strict=True)
-            others = [k for k in asked if k not in found]
-            for k, error in zip(others, train.error(*at(others)) if others else (), strict=True):
-                found[k] = error.flatten() if asked[k] == "residual" else finite(error.square().mean())
-            return found
-
-        def at(chosen: list[int]) -> tuple[Tensor, Tensor | slice]:
-            biases = torch.stack([networks[k].bias for k in chosen])
-            return biases, slice(None) if len(chosen) == len(train) else torch.tensor(chosen, device=biases.device)
-
-        descents = [self.descend(network, monitor) for network, monitor in zip(networks, monitors, strict=True)]
-        _converse(descents, answer)
-
-    def descend(self, network: Network, monitor: Monitor, judged: bool = False) -> Descent:
-        """What `solve` does, as a coroutine: it asks for the training objective's "loss", "residual" or linear "model".
-
-        Each is asked for at the numbers that are in the network then. So whoever answers can do so for many networks
-        at once. `judged` says that the training loss itself is what the monitor judges by.
-        """
-        damping = self.damping
+        search, damping, error = _Search(network, train, monitor, self.geodesic), self.damping, train.residual(network)
+        large = error.numel() * parameters.read(network).numel() * error.element_size() > self.memory
         with monitor.watch(self.iterations):
-            if monitor.record(0, (yield "loss"), damping=damping):
+            if monitor.record(0, train.loss(network), damping=damping):
                 return
             for iteration in range(1, self.iterations + 1):
-                model = yield "model"
-                found = yield from self._search(network, monitor, model, damping, judged)
+                model = self._model(network, train, large)
+                found = search.go(model, damping)
                 if found is None:
                     break
                 best, damping = found
@@ -158,78 +105,73 @@ class LevenbergMarquardt(Solver):
                 if monitor.record(iteration, best.loss, **more):
                     break
 
-    def _search(
-        self, network: Network, monitor: Monitor, model: LinearModel, damping: float, judged: bool
-    ) -> Generator[str, Any, tuple[_Candidate, float] | None]:
-        """Try dampings; return the best step and where to search next, or None where all are uphill or refused."""
-        start, now, held = parameters.read(network), model.loss, monitor.judged()
+    def _model(self, network: Network, train: Objective, large: bool) -> LinearModel:
+        """The linear model that the kind of the objective asks for, and whether J is too large for memory."""
+        normal = train.normal(network)
+        if normal is not None:
+            return GramModel(*normal)
+        if large:
+            return MatrixFreeModel(network, train, self.tolerance)
+        built = GramModel.squared if train.regular else DenseModel
+        return built(network, train, self.tolerance)
 
-        def evaluate(step: Tensor, damping: float, predicted: float) -> Generator[str, Any, _Candidate]:
-            parameters.write(network, start + step)
-            loss, promised = (yield "loss"), max(now - predicted, 1e-300)
-            by = loss if judged else monitor.judged()
-            return _Candidate(start + step, damping, loss, by, promised, (now - loss) / promised)
 
-        def attempt(damping: float) -> Generator[str, Any, _Candidate]:
-            step = model.step(damping)
-            predicted = model.predict(step)
-            straight = yield from evaluate(step, damping, predicted)
-            if not self.geodesic or straight.ratio >= _STRAIGHT:
-                return straight
-            parameters.write(network, start + _PROBE * step)
-            slope = ((yield "residual") - model.error) / _PROBE
-            bend = model.fit(-2 / _PROBE * (slope - model.apply(step)), damping)
-            if not 2 * bend.norm() <= _LONG * step.norm():
-                return straight._replace(loss=math.inf)
-            bent = yield from evaluate(step + bend / 2, damping, predicted)
-            return min(straight, bent, key=lambda c: c.loss)
+class _Search(NamedTuple):
+    """How the next step is found: dampings are tried, and accelerated where `geodesic`."""
 
-        first = yield from attempt(damping)
+    network: Network
+    train: Objective
+    monitor: Monitor
+    geodesic: bool
+
+    def go(self, model: LinearModel, damping: float) -> tuple[_Candidate, float] | None:
+        """The best step, and where to search next; None where all are uphill or refused."""
+        start, now, held = parameters.read(self.network), model.loss, self.monitor.judged()
+        first = self._attempt(model, start, damping)
         if not first.ratio >= _STRAIGHT:
             while first.loss >= now and damping < _LARGEST and first.promised > _WORTH * now:
                 damping *= _RAISE
-                first = yield from attempt(damping)
+                first = self._attempt(model, start, damping)
             if first.loss >= now:
-                parameters.write(network, start)
+                parameters.write(self.network, start)
                 return None
             return first, first.damping / _LOWER
 
         candidates, misses = [first], 0
         while misses < 2 and damping > _SMALLEST:
             damping /= 10.0
-            found = yield from attempt(damping)
+            found = self._attempt(model, start, damping)
             better = all(found.loss < c.loss for c in candidates) or all(found.held < c.held for c in candidates)
             misses = 0 if better else misses + 1
             candidates.append(found)
-        candidates.append((yield from attempt(min(candidates, key=lambda c: c.loss).damping * 10**-0.5)))
+        candidates.append(self._attempt(model, start, min(candidates, key=lambda c: c.loss).damping * 10**-0.5))
         falling = [c for c in candidates if c.loss < now]
         best = min(falling, key=lambda c: c.held)
         best = best if best.held < held else min(falling, key=lambda c: c.loss)
         return best, 10 * best.damping
 
+    def _attempt(self, model: LinearModel, start: Tensor, damping: float) -> _Candidate:
+        """The step for a damping, accelerated where it is bent and the loss agrees."""
+        step = model.step(damping)
+        predicted = model.predict(step)
+        straight = self._evaluate(model, start + step, damping, predicted)
+        if not self.geodesic or straight.ratio >= _STRAIGHT:
+            return straight
+        parameters.write(self.network, start + _PROBE * step)
+        slope = (self.train.residual(self.network).flatten() - model.error) / _PROBE
+        bend = model.fit(-2 / _PROBE * (slope - model.apply(step)), damping)
+        if not 2 * bend.norm() <= _LONG * step.norm():
+            return straight._replace(loss=math.inf)
+        bent = self._evaluate(model, start + step + bend / 2, damping, predicted)
+        return min(straight, bent, key=lambda c: c.loss)
 
-def _converse(descents: Sequence[Descent], answer: Callable[[dict[int, str]], Any]) -> None:
-    """Give every coroutine what it asks for, all that are waiting at once, until all have ended."""
-    asked = {k: next(descent) for k, descent in enumerate(descents)}
-    try:
-        while asked:
-            found = answer(asked)
-            asked = {k: request for k in asked if (request := _next(descents[k], found[k])) is not None}
-    except KeyboardInterrupt as stop:
-        for k in asked:
-            with suppress(StopIteration):
-                descents[k].throw(stop)
-    finally:
-        for descent in descents:
-            descent.close()
-
-
-def _next(descent: Descent, answer: object) -> str | None:
-    """What a coroutine asks for next; None where it has ended."""
-    try:
-        return descent.send(answer)
-    except StopIteration:
-        return None
+    def _evaluate(self, model: LinearModel, numbers: Tensor, damping: float, predicted: float) -> _Candidate:
+        """What comes of these numbers."""
+        parameters.write(self.network, numbers)
+        now, loss = model.loss, self.train.loss(self.network)
+        held = loss if self.monitor.judge is self.train else self.monitor.judged()
+        promised = max(now - predicted, 1e-300)
+        return _Candidate(numbers, damping, loss, held, promised, (now - loss) / promised)
 
 
 class _Candidate(NamedTuple):

@@ -6,7 +6,9 @@ import torch
 import xarray as xr
 
 import systems
-from rnnbias import LevenbergMarquardt, Recipe, SystemBank, fit_many, fit_system, load
+from rnnbias import LevenbergMarquardt, SystemBank, fit_many, fit_system, load
+from rnnbias.evaluation import local_client
+from rnnbias.problems import many
 from rnnbias.storage import write_netcdf
 from systems.labels import config
 
@@ -23,10 +25,10 @@ def data():
 
 @pytest.fixture(scope="module")
 def bank(data):
-    return fit_many(data, batch=2, **OPTIONS)
+    return fit_many(data, **OPTIONS)
 
 
-def test_together_is_one_by_one(bank, data):
+def test_many_are_learned_as_each_is(bank, data):
     assert list(bank) == list(data)
     for name, recording in data.items():
         alone = fit_system(recording, hidden=False, **OPTIONS)
@@ -35,6 +37,45 @@ def test_together_is_one_by_one(bank, data):
         np.testing.assert_allclose(together.history.held_out_loss, alone.history.held_out_loss, rtol=1e-7)
         assert together.network.digests() == alone.network.digests()
         assert together.recording == alone.recording._replace(values=together.recording.values)
+
+
+def test_workers_learn_the_same_bits(bank, data):
+    pytest.importorskip("distributed", reason="pip install 'rnnbias[dask]'")
+    with local_client(2) as client, pytest.warns(UserWarning, match="long free runs do not stay"):
+        there = fit_many(data, client, **OPTIONS)
+    assert list(there) == list(bank)
+    for name, fit in bank.items():
+        assert torch.equal(there[name].network.bias, fit.network.bias) and there[name] == fit
+    one, two = there["lorenz 0"].network, there["lorenz 1"].network
+    assert one.readout.data_ptr() == two.readout.data_ptr()
+
+
+def interrupted(error, learned=many._learned):
+    """Learns all but the second of the systems, which ends with an error."""
+    return lambda problems, name, **options: learn_or_raise(learned, error, problems, name, options)
+
+
+def learn_or_raise(learned, error, problems, name, options):
+    if name == "lorenz 1":
+        raise error
+    return learned(problems, name, **options)
+
+
+def test_what_was_learned_before_an_interruption_is_kept(data, bank, monkeypatch):
+    monkeypatch.setattr(many, "_learned", interrupted(KeyboardInterrupt()))
+    some = {name: data[name] for name in ("lorenz 0", "lorenz 1")}
+    with pytest.warns(UserWarning, match="interrupted before these were learned: lorenz 1"):
+        kept = fit_many(some, **OPTIONS)
+    assert list(kept) == ["lorenz 0"] and torch.equal(kept["lorenz 0"].network.bias, bank["lorenz 0"].network.bias)
+    with pytest.raises(KeyboardInterrupt):
+        fit_many({"lorenz 1": data["lorenz 1"]}, **OPTIONS)
+
+
+def test_an_error_names_the_system(data, monkeypatch):
+    monkeypatch.setattr(many, "_learned", interrupted(FloatingPointError("overflow")))
+    with pytest.raises(FloatingPointError, match="overflow") as caught:
+        fit_many({"lorenz 1": data["lorenz 1"]}, **OPTIONS)
+    assert caught.value.__notes__ == ["while 'lorenz 1' was learned"]
 
 
 def test_noisy_data_go_on_in_closed_loop_as_they_would_alone(data):
@@ -102,9 +143,9 @@ def test_unknown_names(bank):
         ({"systems": "lorenz63"}, TypeError, "systems must be several"),
         ({"systems": []}, ValueError, "systems must be one or more with names"),
         ({"systems": ["lorenz63", "lorenz63"]}, ValueError, "systems must have distinct names"),
-        ({"solver": "adam"}, TypeError, "solver must be a LevenbergMarquardt"),
-        ({"batch": 0}, ValueError, "batch must be at least 1"),
-        ({"recipe": Recipe()}, ValueError, "recipe must be without recurrent weights and push-pull wiring"),
+        ({"solver": "newton"}, ValueError, "solver must be one of"),
+        ({"recipe": "shaping"}, TypeError, "recipe must be a Recipe"),
+        ({"client": "tcp://10.0.0.1:8786"}, TypeError, "client must be a dask.distributed.Client"),
         ({"units": 0}, ValueError, "units must be at least 1"),
     ],
 )
