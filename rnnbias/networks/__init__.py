@@ -5,6 +5,7 @@ wiring            `Wiring`, `WIRINGS`: how units share rows of the weights, and 
 activations       `ACTIVATIONS`: phi and its derivative
 base              `Network`: what all networks share; `trainable_parts`: what `learn=` may name
 recurrent         `RNN`
+unrolled          its run through time, with derivatives that touch its weights once
 parametric        `ParametricRNN`, whose biases depend on known parameters
 feedforward       `FNN`
 circuit           `Circuit`: a recurrent network whose weights were measured

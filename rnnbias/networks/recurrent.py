@@ -13,6 +13,7 @@ from rnnbias.networks.activations import ACTIVATIONS
 from rnnbias.networks.base import TRAINABLE, Network, Trace, weight_arrays, weight_dims
 from rnnbias.networks.operators import Operator
 from rnnbias.networks.recipe import Recipe
+from rnnbias.networks.unrolled import unrolled
 from systems import checks
 
 __all__ = ["RNN"]
@@ -145,6 +146,12 @@ class RNN(Network):
         """Whether frozen W is other than zero: looked at once, since a free run asks at every step."""
         return bool(self.recurrent.any())
 
+    @property
+    def _plain(self) -> bool:
+        """Whether a step is that of `unrolled`."""
+        independent = self.wiring.units_per_row == 1 and hasattr(self, "recurrent")
+        return independent and not {"gain", "mask"} & set(self.learn) and "answer" not in vars(self)
+
     def advance(self, rate: Tensor, external: Tensor) -> tuple[Tensor, Tensor]:
         """One step from rate r_{t-1} (trial, unit) with `external` = B x + b; returns u_t and r_t."""
         drive = external + self.wiring.spread(self.recurrence.apply(rate)) if self._recurs else external
@@ -170,6 +177,9 @@ class RNN(Network):
             drive, fired = self.activate(external)
             return Trace(drive, self.beta * fired)
         rate = self.resting(inputs.shape[0]) if rate is None else rate
+        if self._plain and torch.is_grad_enabled():
+            phi = ACTIVATIONS[self.activation]
+            return Trace(*unrolled(external, rate, self.recurrent, phi, self.alpha, self.beta))
         drives, rates = [], []
         for t in range(inputs.shape[1]):
             drive, rate = self.advance(rate, external[:, t])
