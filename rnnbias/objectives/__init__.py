@@ -15,7 +15,7 @@ first_layer      `FirstLayer`: W x of every trial, computed once while the first
 """
 
 from rnnbias.objectives.activity import Activity, Observed
-from rnnbias.objectives.base import Linearisation, Normal, Objective, Products, finite
+from rnnbias.objectives.base import Linearisation, Normal, Objective, Products, finite, gram
 from rnnbias.objectives.classification import CrossEntropy, OneHot
 from rnnbias.objectives.first_layer import FirstLayer
 from rnnbias.objectives.orbits import FreeRun, Orbit
@@ -48,4 +48,5 @@ __all__ = [
     "Shooting",
     "SingleSteps",
     "finite",
+    "gram",
 ]

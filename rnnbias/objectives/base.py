@@ -12,11 +12,12 @@ from torch import Tensor
 
 from rnnbias.networks import Network
 
-__all__ = ["Linearisation", "Normal", "Objective", "Products", "finite"]
+__all__ = ["Linearisation", "Normal", "Objective", "Products", "finite", "gram"]
 
 N = TypeVar("N", bound=Network)
 
 _ROWS = 256  # rows of a Jacobian that reverse-mode differentiation makes at once
+_COLUMNS = 128  # of a Gram matrix that are made at once
 
 
 class Linearisation(NamedTuple):
@@ -112,6 +113,22 @@ def finite(loss: Tensor) -> float:
     """A loss as a number, infinite where it is none."""
     found = float(loss)
     return found if math.isfinite(found) else math.inf
+
+
+def gram(matrix: Tensor) -> Tensor:
+    """M^T M (..., column, column) for M = `matrix` (..., row, column): of what is symmetric, only half is multiplied.
+
+    >>> gram(torch.tensor([[1.0, 2.0]]))
+    tensor([[1., 2.],
+            [2., 4.]])
+    """
+    columns = matrix.shape[-1]
+    found = matrix.new_empty(*matrix.shape[:-2], columns, columns)
+    for k in range(0, columns, _COLUMNS):
+        some, rest = slice(k, k + _COLUMNS), slice(k, None)
+        part = matrix[..., some].mT @ matrix[..., rest]
+        found[..., some, rest], found[..., rest, some] = part, part.mT
+    return found
 
 
 def _pulled(error: Tensor, network: Network, weights: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rnnbias.networks import RNN
-from rnnbias.objectives.base import Normal, Products
+from rnnbias.objectives.base import Normal, Products, gram
 
 __all__ = ["SingleSteps"]
 
@@ -78,10 +78,10 @@ class SingleSteps:
         slope = (self.grown * shift).add_(1).reciprocal_()  # (1 - tanh) / 2, and then the slope of tanh
         error = slope @ (-2 * self.readout.mT) + self.readout.sum(1) - self.targets
         slope = slope.sub_(slope.square()).mul_(4)
-        gram = (slope.mT @ slope) * alike
-        return [self._condition(*each) for each in zip(error, slope, gram, strict=True)]
+        squared = gram(slope) * alike
+        return [self._condition(*each) for each in zip(error, slope, squared, strict=True)]
 
-    def _condition(self, error: Tensor, slope: Tensor, gram: Tensor) -> Normal:
+    def _condition(self, error: Tensor, slope: Tensor, squared: Tensor) -> Normal:
         readout = self.readout
 
         def forward(shift: Tensor) -> Tensor:
@@ -90,4 +90,4 @@ class SingleSteps:
         def backward(weight: Tensor) -> Tensor:
             return ((weight.view_as(error).mT @ slope) * readout).sum(0)
 
-        return Normal(Products(error.flatten(), forward, backward), gram)
+        return Normal(Products(error.flatten(), forward, backward), squared)

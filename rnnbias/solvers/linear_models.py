@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rnnbias.networks import Network, parameters
-from rnnbias.objectives import Objective, Products
+from rnnbias.objectives import Objective, Products, gram
 
 __all__ = ["DenseModel", "GramModel", "LinearModel", "MatrixFreeModel"]
 
@@ -96,9 +96,9 @@ class GramModel(LinearModel):
 
     depth = 0.0
 
-    def __init__(self, products: Products, gram: Tensor) -> None:
+    def __init__(self, products: Products, squared: Tensor) -> None:
         self.error, self.forward, self.backward = products
-        self.squares, self.vectors = torch.linalg.eigh(gram)
+        self.squares, self.vectors = torch.linalg.eigh(squared)
         self.target = self._pulled(-self.error)
 
     @classmethod
@@ -106,7 +106,7 @@ class GramModel(LinearModel):
         """With J^T J from J, for objectives that are `regular`."""
         error, matrix, _ = objective.linearise(network, tolerance)
         products = Products(error, lambda vector: matrix @ vector, lambda weight: matrix.mT @ weight)
-        return cls(products, matrix.mT @ matrix)
+        return cls(products, gram(matrix))
 
     def apply(self, step: Tensor) -> Tensor:
         """See `LinearModel.apply`."""

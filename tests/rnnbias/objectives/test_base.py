@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from rnnbias.networks import RNN, WIRINGS, Recipe, parameters
-from rnnbias.objectives import Objective, Sequences
+from rnnbias.objectives import Objective, Sequences, gram
 
 
 def normal(seed, *shape):
@@ -84,3 +84,9 @@ def test_numbers_go_out_and_come_back():
     assert numbers.shape == (net.learned,)
     parameters.write(net, torch.arange(net.learned, dtype=torch.float64))
     assert parameters.read(net).tolist() == list(range(net.learned)) and not torch.equal(numbers, parameters.read(net))
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (40, 128), (40, 129), (3, 50, 300)])
+def test_a_gram_matrix_is_the_product(shape):
+    matrix = normal(0, *shape)
+    torch.testing.assert_close(gram(matrix), matrix.mT @ matrix, rtol=0, atol=1e-12)
