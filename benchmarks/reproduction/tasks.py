@@ -148,8 +148,8 @@ def report(data: xr.Dataset) -> list[str]:
         missing = ", ".join(data.task.values[~done.values])
         lines += [
             f"Full training of {int(wide.learned.max()):,} numbers took {1000 * each:.1f} s for a thousand images, all "
-            f"{_EPOCHS} epochs, in float32 on one core: {each * 50000 / 3600:.1f} hours for a task of 50,000 images. "
-            f"Not run for want of that time: {missing or 'nothing'}.", "",
+            f"{_EPOCHS} epochs, in float32 on one core: {each * 50000 / 3600:.1f} hours for a task of 50,000 images."
+            + (f" Not run for want of that time: {missing}." if missing else ""), "",
         ]  # fmt: skip
     return lines
 

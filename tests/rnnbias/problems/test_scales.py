@@ -41,7 +41,7 @@ def test_an_interrupt_ends_the_fit(monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(LevenbergMarquardt, "_search", interrupted)
+    monkeypatch.setattr(LevenbergMarquardt, "_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Forecasting(data("lorenz63", 0.0)).suited(20, 0)
 
