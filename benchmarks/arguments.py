@@ -25,7 +25,7 @@ from systems import checks
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Parser", "complete", "even_units", "machine", "module", "save", "scores"]
+__all__ = ["Parser", "complete", "cores", "even_units", "machine", "module", "save", "scores"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,6 +64,11 @@ class Parser(argparse.ArgumentParser):
             except (ValueError, OSError) as error:
                 self.error(f"--scheduler must be reached, got {args.scheduler!r}: {error}" if args.scheduler else error)
         return args
+
+    def add_some(self, option: str, names: Sequence[str], nargs: str) -> None:
+        """An option that names what is run, of `names`; default: all of them."""
+        words = f"of {', '.join(names)} (all); others are reported from their rows"
+        self.add_argument(option, nargs=nargs, default=names, metavar="NAME", help=words)
 
     def error(self, message: object) -> NoReturn:
         """See `argparse.ArgumentParser.error`."""
@@ -111,10 +116,14 @@ def even_units(units: int, at_least: int = 2) -> int:
     return units
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine() -> str:
     """Cores and torch of this machine; a row is made on one of them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, torch {torch.__version__}"
+    return f"{cores()} cores, torch {torch.__version__}"
 
 
 def scores(values: Mapping[str, object], about: Mapping[str, tuple[str, ...]]) -> xr.Dataset:

@@ -97,8 +97,7 @@ def main(
     default, how many seeds; returns the exit code. Experiments that are not named are reported from the rows there are.
     """
     parser, names = Parser(name, about, rows=True), list(experiments)
-    words = f"of {', '.join(names)} (all); others are reported from their rows"
-    parser.add_argument("--experiments", nargs="+", default=names, metavar="NAME", help=words)
+    parser.add_some("--experiments", names, "+")
     if seeds is not None:
         parser.add_argument("--seeds", type=int, default=seeds, metavar="K", help="%(default)s")
     args = parser.parse_args(argv)

@@ -13,7 +13,6 @@ labelled), figures, and `rows/`, one file a fit: a killed run keeps them, and --
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ import xarray as xr
 
 import columns
 import systems
-from arguments import Parser, complete, module, save, scores
+from arguments import Parser, complete, cores, module, save, scores
 from rnnbias import RNN, Adam, AutonomousFit, GaussNewton, analysis, fit_autonomous, load, plot
 from rnnbias.evaluation import Runs, gather
 from rnnbias.problems.placement import placement
@@ -181,7 +180,7 @@ def table(found: xr.Dataset, command: str) -> str:
         "",
         f"    {command}",
         "",
-        f"{os.cpu_count()} cores, {found.attrs['source']}. Medians over {found.sizes['seed']} seeds; passed: R² > "
+        f"{cores()} cores, {found.attrs['source']}. Medians over {found.sizes['seed']} seeds; passed: R² > "
         f"{_GOOD['r_squared']:g} over the periods learned, and period wrong by less than {_GOOD['period_error']:.0%} "
         f"and amplitude by less than {_GOOD['amplitude_error']:.0%} over {_PERIODS} periods of free run from rest.",
         "",

@@ -35,8 +35,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, Plan]:
     """Read and check the arguments; a wrong one ends the program with one line and code 2."""
     parser = Parser("paper", __doc__, rows=True)
     names = list(FIGURES)
-    words = f"of {', '.join(names)} (all); others are reported from their rows"
-    parser.add_argument("--figure", nargs="*", default=names, metavar="NAME", help=words)
+    parser.add_some("--figure", names, "*")
     parser.add_argument("--seeds", type=int, default=3, metavar="K", help="seeds of the weights (%(default)s)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of MNIST-format folders ($RNNBIAS_DATA)")
     args = parser.parse_args(argv)

@@ -13,7 +13,6 @@ on from there.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ import torch
 import xarray as xr
 
 import columns
-from arguments import Parser, complete, module, save, scores
+from arguments import Parser, complete, cores, module, save, scores
 from rnnbias import GaussNewton, TaskFit, analysis, fit_task, load, plot
 from rnnbias.evaluation import Runs, gather
 from rnnbias.storage import write_netcdf
@@ -136,7 +135,7 @@ def table(found: xr.Dataset, command: str) -> str:
         "",
         f"    {command}",
         "",
-        f"{os.cpu_count()} cores, {found.attrs['source']}.",
+        f"{cores()} cores, {found.attrs['source']}.",
         "",
         f"R² and correct: over 100 fresh trials (correct: no answer off by {_CLOSE} or more). Held: memories that are "
         f"set from rest and stay within {_CLOSE} of their bits for {_HOLD:,} steps without input. Corners: those with "

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import torch
 import xarray as xr
 
 import columns
+from arguments import cores
 from banks.data import TRAINED, simulated
 from banks.experiments import Cell, Experiment
 from experiments import Plan
@@ -100,27 +99,23 @@ def _timed(recordings: Mapping[str, xr.DataArray], options: Mapping[str, object]
     """Seconds on the clock to learn flows by a worker for each core, and one by one with all cores for each."""
     if multiprocessing.current_process().daemon:
         raise RuntimeError("the clock is read by processes of its own: run this row without --workers")
-    cores, found = os.cpu_count() or 1, {}
-    with local_client(cores) as client, _clock(found, "many"):
-        fit_many(recordings, client, **options)
+    found = {"cores": float(cores()), "timed": float(len(recordings))}
+    with local_client(cores()) as client:
+        found["many"] = _seconds(lambda: fit_many(recordings, client, **options))
     had = torch.get_num_threads()
-    torch.set_num_threads(cores)
+    torch.set_num_threads(cores())
     try:
-        with _clock(found, "alone"):
-            for one in recordings.values():
-                fit_system(one, hidden=False, **options)
+        found["alone"] = _seconds(lambda: [fit_system(one, hidden=False, **options) for one in recordings.values()])
     finally:
         torch.set_num_threads(had)
-    found |= {"cores": float(cores), "timed": float(len(recordings))}
     each = {name: Labelled((), found[name], *about) for name, about in _CLOCK.items()}
     return dataset(each, {}, title="time on the clock", config={"flows": list(recordings)})
 
 
-@contextmanager
-def _clock(found: dict[str, float], name: str) -> Iterator[None]:
+def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
-    yield
-    found[name] = time.perf_counter() - began
+    call()
+    return time.perf_counter() - began
 
 
 def _recording(name: str, data: xr.Dataset, trials: slice, samples: slice) -> xr.DataArray:

@@ -148,9 +148,10 @@ class RNN(Network):
 
     @property
     def _plain(self) -> bool:
-        """Whether a step is that of `unrolled`."""
+        """Whether a step is that of `unrolled`, whose products with W are not in vain."""
         independent = self.wiring.units_per_row == 1 and hasattr(self, "recurrent")
-        return independent and not {"gain", "mask"} & set(self.learn) and "answer" not in vars(self)
+        plain = independent and not {"gain", "mask"} & set(self.learn) and "answer" not in vars(self)
+        return plain and ("weights" in self.learn or self._recurs)
 
     def advance(self, rate: Tensor, external: Tensor) -> tuple[Tensor, Tensor]:
         """One step from rate r_{t-1} (trial, unit) with `external` = B x + b; returns u_t and r_t."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from rnnbias.evaluation.engine import check_client, outcomes
@@ -167,7 +167,7 @@ def _sharing(fits: Mapping[str, SystemFit]) -> dict[str, SystemFit]:
     """The same fits, over one copy of their frozen arrays."""
     first: dict[str, RNN] = {}
     return {
-        name: replace(fit, network=_sibling(first.setdefault(_kind(fit.network), fit.network), fit.network))
+        name: replace(fit, network=_sibling(first.setdefault(_kind(fit.network), fit.network), fit.network.bias))
         for name, fit in fits.items()
     }
 
@@ -309,8 +309,8 @@ class SystemBank(Mapping[str, SystemFit]):
                 one, kind, states = ds.isel(task=k), str(task["network"]), int(ds["states"].values[k])
                 if kind not in networks:
                     networks[kind] = checkpoint.draw(config["networks"][kind], one, frozen[kind], device)
-                network = _sibling(networks[kind])
-                network.bias.data.copy_(checkpoint.numbers(one, {"bias": tuple(network.bias.shape)})["bias"])
+                shapes = {"bias": tuple(networks[kind].bias.shape)}
+                network = _sibling(networks[kind], checkpoint.numbers(one, shapes)["bias"])
                 part = one.isel(component=slice(end - states, end))
                 history = one[[n for n in one.data_vars if str(n).startswith("history_")]]
                 history = history.rename({n: str(n).removeprefix("history_") for n in history.data_vars})
@@ -346,9 +346,8 @@ def _named(systems: Any) -> dict[str, Any]:
     return found
 
 
-def _sibling(network: RNN, learned: RNN | None = None) -> RNN:
-    """A network over the same frozen arrays, not copies of them; its learned numbers are its own, or another's."""
+def _sibling(network: RNN, bias: Tensor) -> RNN:
+    """A network over the same frozen arrays, not copies of them, that learned this bias."""
     other = copy.copy(network)
-    kept = network if learned is None else learned
-    other._parameters = {name: nn.Parameter(p.detach().clone()) for name, p in kept.named_parameters()}
+    other._parameters = {"bias": nn.Parameter(network.bias.detach().clone().copy_(bias.detach()))}
     return other

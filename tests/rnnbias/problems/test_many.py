@@ -50,19 +50,19 @@ def test_workers_learn_the_same_bits(bank, data):
     assert one.readout.data_ptr() == two.readout.data_ptr()
 
 
-def interrupted(error, learned=many._learned):
-    """Learns all but the second of the systems, which ends with an error."""
-    return lambda problems, name, **options: learn_or_raise(learned, error, problems, name, options)
+def failing(error, learned=many._learned):
+    """Learns all systems but one, which ends with an error."""
 
+    def learn(problems, name, **options):
+        if name == "lorenz 1":
+            raise error
+        return learned(problems, name, **options)
 
-def learn_or_raise(learned, error, problems, name, options):
-    if name == "lorenz 1":
-        raise error
-    return learned(problems, name, **options)
+    return learn
 
 
 def test_what_was_learned_before_an_interruption_is_kept(data, bank, monkeypatch):
-    monkeypatch.setattr(many, "_learned", interrupted(KeyboardInterrupt()))
+    monkeypatch.setattr(many, "_learned", failing(KeyboardInterrupt()))
     some = {name: data[name] for name in ("lorenz 0", "lorenz 1")}
     with pytest.warns(UserWarning, match="interrupted before these were learned: lorenz 1"):
         kept = fit_many(some, **OPTIONS)
@@ -72,7 +72,7 @@ def test_what_was_learned_before_an_interruption_is_kept(data, bank, monkeypatch
 
 
 def test_an_error_names_the_system(data, monkeypatch):
-    monkeypatch.setattr(many, "_learned", interrupted(FloatingPointError("overflow")))
+    monkeypatch.setattr(many, "_learned", failing(FloatingPointError("overflow")))
     with pytest.raises(FloatingPointError, match="overflow") as caught:
         fit_many({"lorenz 1": data["lorenz 1"]}, **OPTIONS)
     assert caught.value.__notes__ == ["while 'lorenz 1' was learned"]
