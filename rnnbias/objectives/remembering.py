@@ -57,12 +57,16 @@ class RememberingShooting(Shooting):
         """See `Shooting.washout`."""
         return self.context.shape[1]
 
-    def run(self, network: RNN, starts: Tensor) -> Tensor:
+    def _rates(self, network: RNN) -> Tensor:
+        """See `Shooting._rates`; those after the context."""
+        return self._before(network)[1]
+
+    def _run(self, network: RNN, starts: Tensor, rates: Tensor) -> Tensor:
         """See `Shooting.run`."""
-        rate, states = self._before(network)[1], [starts]
+        states = [starts]
         for _ in range(self.length):
-            _, rate = network.advance(rate, network.external(states[-1]))
-            states.append(self.loop.advance(states[-1], network.read(rate)).clamp(-FAR, FAR))
+            _, rates = network.advance(rates, network.external(states[-1]))
+            states.append(self.loop.advance(states[-1], network.read(rates)).clamp(-FAR, FAR))
         return torch.stack(states, 1)
 
     def _before(self, network: RNN) -> tuple[Tensor, Tensor]:
@@ -73,18 +77,17 @@ class RememberingShooting(Shooting):
         trace = network(self.context)
         return trace.drive, trace.rate[:, -1]
 
-    def _tangents(self, network: RNN) -> tuple[Tensor, Tensor]:
+    def _tangents(self, network: RNN, rates: Tensor) -> tuple[Tensor, Tensor]:
         """See `Shooting._tangents`; tangents of the rates go along."""
         wiring, now = network.wiring, self.starts
-        rate = self._before(network)[1]
         by_rate = now.new_zeros(len(now), now.shape[1], network.units)
         by_state = torch.eye(now.shape[1], dtype=now.dtype, device=now.device).expand(len(now), -1, -1)
         out = [(now, by_state)]
         for _ in range(self.length):
-            drive, rate = network.advance(rate, network.external(now))
+            drive, rates = network.advance(rates, network.external(now))
             moved = wiring.spread(network.recurrence.apply(by_rate) + network.entry.apply(by_state))
             by_rate = network.slope(drive)[:, None] * moved - network.alpha * by_rate
-            now = self.loop.advance(now, network.read(rate)).clamp(-FAR, FAR)
+            now = self.loop.advance(now, network.read(rates)).clamp(-FAR, FAR)
             step = self.loop.scale * network.read(by_rate)
             by_state = by_state + step if self.loop.increment else step
             out.append((now, by_state))

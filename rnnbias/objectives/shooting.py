@@ -161,8 +161,9 @@ class Shooting(Objective[RNN]):
     @torch.no_grad()
     def settle(self, network: RNN, steps: int = _SETTLING) -> None:
         """Bring the starts to where the runs of `network` are nearest to what was observed, by Gauss-Newton steps."""
+        rates = self._rates(network)
         for _ in range(steps):
-            runs, by_start = self._tangents(network)
+            runs, by_start = self._tangents(network, rates)
             error = ((runs - self.observed) / self.noise).flatten(1)
             tangents = (by_start / self.noise[:, None]).flatten(1, 2)
             basis, triangle = torch.linalg.qr(tangents)
@@ -170,7 +171,7 @@ class Shooting(Objective[RNN]):
             best, size = self.starts, error.square().sum(1)
             for k in range(_HALVINGS):
                 tried = self.starts + 0.3**k * step
-                now = ((self.run(network, tried) - self.observed) / self.noise).flatten(1).square().sum(1)
+                now = ((self._run(network, tried, rates) - self.observed) / self.noise).flatten(1).square().sum(1)
                 better = now < size
                 best, size = torch.where(better[:, None], tried, best), torch.where(better, now, size)
                 if better.all():
@@ -190,6 +191,14 @@ class Shooting(Objective[RNN]):
 
     def run(self, network: RNN, starts: Tensor) -> Tensor:
         """Free runs (run, window + K, state) from these starts."""
+        return self._run(network, starts, self._rates(network))
+
+    def _rates(self, network: RNN) -> Tensor:
+        """The rates (run, unit) with which runs begin, whatever their starts."""
+        return network.resting(len(self))
+
+    def _run(self, network: RNN, starts: Tensor, rates: Tensor) -> Tensor:
+        """See `run`."""
         states = self._window(starts)
         for _ in range(self.length):
             _, rate = _respond(network, self.loop.given(states))
@@ -219,7 +228,7 @@ class Shooting(Objective[RNN]):
             path.append(then)
         return torch.stack(path, 1), torch.stack(by_bias, 1), torch.stack(by_start, 1)
 
-    def _tangents(self, network: RNN) -> tuple[Tensor, Tensor]:
+    def _tangents(self, network: RNN, rates: Tensor) -> tuple[Tensor, Tensor]:
         """Runs, and their derivatives by their starts (run, window + K, state, window x state)."""
         path, tangents = self._beginning()
         read = self.loop.scale[:, None] * network.wiring.oppose(network.readout)

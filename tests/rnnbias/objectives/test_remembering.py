@@ -42,7 +42,7 @@ def test_adjoints_are_what_autograd_finds(wiring, increment, context, structure)
     by_start = torch.stack([by_start[run, :, :, run] for run in range(4)])
     with torch.no_grad():
         found, *derivatives = shooting._sensitivities(net)
-        _, tangents = shooting._tangents(net)
+        _, tangents = shooting._tangents(net, shooting._rates(net))
     torch.testing.assert_close(found, runs(net.bias.detach(), shooting.starts))
     torch.testing.assert_close(derivatives[0], by_bias)
     torch.testing.assert_close(derivatives[1], by_start)
