@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
 
+from circuits import worms
 from circuits.cells import Cell, chosen, shares
 from experiments import Experiment, Plan, over_seeds
-from rnnbias import Circuit, fit_activity
+from rnnbias import ActivityFit, Circuit, fit_activity
 from rnnbias.analysis import greedy_choice, record_next
 from systems.connectomes import Connectome
 from tables import aligned
@@ -20,7 +23,8 @@ __all__ = ["CHOICES", "LINEAR"]
 
 _UNITS, _RANK, _RADIUS = 300, 60, 1.4
 _KNOWN, _MORE = 3, 10  # neurons recorded before and afterwards
-_TRIALS, _STEPS, _DECAY, _SPREAD, _NOISE = 6, 40, 0.2, 0.3, 0.02
+_TRIALS, _STEPS, _DECAY, _SPREAD, _NOISE = 6, 40, 0.2, worms.SPREAD, worms.NOISE
+_WORMS = {"next, worm, a bias a class": True, "next, worm, a bias a neuron": False}  # whether biases are tied
 _SIZES = (10, 30, 50, 60)
 _SCORES = {
     "before": ("1", "square error of other neurons over their variance, from those recorded first"),
@@ -38,39 +42,61 @@ def low_rank(rng: np.random.Generator, units: int, rank: int) -> np.ndarray:
     return (left[:, kept] * size[kept]) @ right[kept]
 
 
+class _Task(NamedTuple):
+    """A circuit that has yet to learn, the one that it learns from, what drives them, and what is recorded first."""
+
+    student: Circuit
+    teacher: Circuit
+    drive: np.ndarray
+    fresh: np.ndarray
+    known: int
+
+
+def _low_rank_task(rng: np.random.Generator, units: int) -> _Task:
+    wiring = Connectome.of(low_rank(rng, units, max(1, units // 5)), name="low rank")
+    settings = {"inputs": rng.standard_normal((units, 2)), "decay": _DECAY}
+    teacher = Circuit(wiring, bias=_SPREAD * rng.standard_normal(units), **settings)
+    return _Task(Circuit(wiring, **settings), teacher, _slow(rng), _slow(rng), _KNOWN)
+
+
+def _worm_task(rng: np.random.Generator, tied: bool) -> _Task:
+    student, teacher = worms.circuit(tied), worms.circuit(tied)
+    teacher.bias.data.copy_(teacher.bias.new_tensor(worms.SPREAD * rng.standard_normal(teacher.learned)))
+    return _Task(student, teacher, worms.stimuli(rng), worms.stimuli(rng), worms.RECORDED)
+
+
 def cells(plan: Plan) -> list[Cell]:
-    """Seeds."""
-    return [Cell("next", 60 if plan.quick else _UNITS, seed) for seed in range(plan.seeds)]
+    """Networks for every seed."""
+    sizes = {"next": 60} if plan.quick else {"next": _UNITS, **dict.fromkeys(_WORMS, 302)}
+    return [Cell(name, size, seed) for seed in range(plan.seeds) for name, size in sizes.items()]
 
 
 def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
-    """Record three neurons, choose ten more, and learn again."""
-    rng, units = np.random.default_rng((cell.seed, 6)), cell.size
-    wiring = Connectome.of(low_rank(rng, units, max(1, units // 5)), name="low rank")
-    settings = {"inputs": rng.standard_normal((units, 2)), "decay": _DECAY}
-    truth = Circuit(wiring, bias=_SPREAD * rng.standard_normal(units), **settings)
-    drive, fresh = (_slow(rng) for _ in range(2))
-    whole, test = truth.run(drive).rate, truth.run(fresh).rate
+    """Record some neurons, choose ten more, and learn again."""
+    rng = np.random.default_rng((cell.seed, 6))
+    task = _low_rank_task(rng, cell.size) if cell.condition == "next" else _worm_task(rng, _WORMS[cell.condition])
+    whole, test = task.teacher.run(task.drive).rate, task.teacher.run(task.fresh).rate
     whole = whole + _NOISE * rng.standard_normal(whole.shape)
-    order = rng.permutation(units)
+    order = rng.permutation(cell.size)
 
-    def learned(names: np.ndarray):
+    def learned(names: np.ndarray) -> tuple[xr.DataArray, ActivityFit]:
         seen = whole.isel(unit=names)
-        return seen, fit_activity(Circuit(wiring, **settings), seen, drive, prior=_SPREAD, progress=False)
+        return seen, fit_activity(copy.deepcopy(task.student), seen, task.drive, prior=_SPREAD, progress=False)
 
     def error(names: np.ndarray) -> float:
-        return shares(learned(names)[1], test, fresh)["unrecorded"]
+        return shares(learned(names)[1], test, task.fresh)["unrecorded"]
 
-    first = order[:_KNOWN]
+    first = order[: task.known]
     seen, fit = learned(first)
     began = time.perf_counter()
-    best = wiring.index(record_next(fit, seen, drive, k=_MORE).neuron.values.tolist())
+    found = record_next(fit, seen, task.drive, k=_MORE)
     seconds = time.perf_counter() - began
-    drawn = [order[_KNOWN + k * _MORE :][:_MORE] for k in range(1 if plan.quick else 3)]
+    best = task.student.connectome.index(found.neuron.values.tolist())
+    drawn = [order[task.known + k * _MORE :][:_MORE] for k in range(1 if plan.quick else 3)]
     random = float(np.mean([error(np.concatenate([first, more])) for more in drawn]))
     good = error(np.concatenate([first, best]))
     return {
-        "before": shares(fit, test, fresh)["unrecorded"], "random": random, "chosen": good,
+        "before": shares(fit, test, task.fresh)["unrecorded"], "random": random, "chosen": good,
         "spared": 1 - good / random, "seconds": seconds,
     }  # fmt: skip
 
@@ -86,16 +112,21 @@ def _slow(rng: np.random.Generator) -> np.ndarray:
 def report(data: xr.Dataset) -> list[str]:
     """The table."""
     rows = []
-    for size in chosen(data, "next"):
-        one = data.sel(condition="next", size=size)
-        names, forms = ("before", "random", "chosen", "spared", "seconds"), ("{:.3f}",) * 3 + ("{:.0%}", "{:.0f}")
-        rows.append([str(size), "", *(over_seeds(one[n], f) for n, f in zip(names, forms, strict=True))])
+    labels = {"next": f"rank {_RANK}"} | {name: name.removeprefix("next, ") for name in _WORMS}
+    for condition in data.condition.values:
+        for size in chosen(data, condition):
+            one = data.sel(condition=condition, size=size)
+            names, forms = ("before", "random", "chosen", "spared", "seconds"), ("{:.3f}",) * 3 + ("{:.0%}", "{:.0f}")
+            known = str(_KNOWN if condition == "next" else worms.RECORDED)
+            found = [over_seeds(one[n], f) for n, f in zip(names, forms, strict=True)]
+            rows.append([labels[condition], str(size), known, *found])
+    header = ["network", "units", "recorded", "before", "ten at random", "ten chosen", "less error", "s to choose"]
     return [
         "## Which neurons to record next", "",
-        f"Weights of rank {_RANK} of {_UNITS}, tanh neurons, biases of spread {_SPREAD}, noise {_NOISE}. {_KNOWN} "
-        f"neurons are recorded; then {_MORE} more, chosen or at random. Square error of the others under fresh inputs "
-        "over their variance.", "",
-        *aligned(["units", "", "before", "ten at random", "ten chosen", "less error", "seconds to choose"], rows), "",
+        f"Weights of rank {_RANK} of {_UNITS}, tanh neurons, under slow inputs; and the worm as above. Biases have a "
+        f"spread of {_SPREAD}, recordings a noise of {_NOISE}. Some neurons are recorded; then {_MORE} more, chosen or "
+        "at random (mean of three draws). Square error of the others under fresh inputs over their variance.", "",
+        *aligned(header, rows), "",
     ]  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from rnnbias.analysis import uncertainty
 from systems.connectomes import Connectome, celegans, degree_preserving, scrambled_signs, shuffled_identities
 from tables import aligned, number
 
-__all__ = ["SETTINGS", "WORM"]
+__all__ = ["NOISE", "RECORDED", "SETTINGS", "SPREAD", "WORM", "circuit", "stimuli"]
 
 _SHUFFLES = {
     "degree-preserving shuffle": degree_preserving,
@@ -27,7 +27,7 @@ _SHUFFLES = {
 }
 _TRIALS, _STEPS, _DECAY = 20, 30, 0.3
 _STIMULATED = 20  # sensory neurons of each trial
-_SPREAD, _NOISE, _RECORDED = 0.3, 0.02, 20
+SPREAD, NOISE, RECORDED = 0.3, 0.02, 20
 _INSIDE = 1.645  # standard deviations on either side that hold 90 %
 _SCORES = {
     "current": ("1", "square error of other neurons' currents over the prior's"),
@@ -48,17 +48,24 @@ def wiring() -> Connectome:
     return celegans().scaled("rows", 1.0).scaled("radius", 0.95)
 
 
+def circuit(tied: bool, graph: Connectome | None = None) -> Circuit:
+    """The worm, or another graph of its neurons, with a bias a class or a neuron; every neuron has an input."""
+    worm = wiring()
+    groups = worm.labels("class") if tied else None
+    return Circuit(worm if graph is None else graph, inputs=np.eye(worm.units), decay=_DECAY, groups=groups)
+
+
 def cells(plan: Plan) -> list[Cell]:
     """Tied biases for all seeds; separate ones and shuffles too."""
     names = ("class biases", *(("separate biases", *_SHUFFLES) if not plan.quick else ()))
-    return [Cell(name, _RECORDED, seed) for seed in range(1 if plan.quick else 10) for name in names]
+    return [Cell(name, RECORDED, seed) for seed in range(1 if plan.quick else 10) for name in names]
 
 
 def make(cell: Cell, plan: Plan) -> Mapping[str, float]:
     """One student; shuffles are what the student is given, the teacher has the real wiring."""
     tied = cell.condition != "separate biases"
     return _student(
-        np.random.default_rng((cell.seed, 4)), tied=tied, recorded=cell.size, spread=_SPREAD, noise=_NOISE,
+        np.random.default_rng((cell.seed, 4)), tied=tied, recorded=cell.size, spread=SPREAD, noise=NOISE,
         shuffle=cell.condition if cell.condition in _SHUFFLES else None, seed=cell.seed,
     )  # fmt: skip
 
@@ -80,26 +87,21 @@ def _lesson(
 ) -> _Lesson:  # fmt: skip
     """Draw a teacher, record it, and let a student learn."""
     worm = wiring()
-    groups = worm.labels("class") if tied else None
-
-    def circuit(graph: Connectome) -> Circuit:
-        return Circuit(graph, inputs=np.eye(worm.units), decay=_DECAY, groups=groups)
-
-    teacher = circuit(worm)
+    teacher = circuit(tied)
     teacher.bias.data.copy_(teacher.bias.new_tensor(spread * rng.standard_normal(teacher.learned)))
-    drive, which = strength * _stimuli(rng), rng.permutation(worm.units)
+    drive, which = strength * stimuli(rng), rng.permutation(worm.units)
     seen = teacher.run(drive).rate.isel(unit=which[:recorded])
     seen = seen + noise * rng.standard_normal(seen.shape)
     graph = worm if shuffle is None else _SHUFFLES[shuffle](worm, seed)
     began = time.perf_counter()
-    fit = fit_activity(circuit(graph), seen, drive, prior=spread, progress=False)
+    fit = fit_activity(circuit(tied, graph), seen, drive, prior=spread, progress=False)
     return _Lesson(teacher, drive, seen, np.sort(which[recorded:]), fit, time.perf_counter() - began)
 
 
 def _student(rng: np.random.Generator, *, noise: float, strength: float = 1.0, **settings: Any) -> dict[str, float]:
     """Score a student."""
     lesson = _lesson(rng, noise=noise, strength=strength, **settings)
-    fit, bias, fresh = lesson.fit, lesson.teacher.bias.detach().numpy(), strength * _stimuli(rng)
+    fit, bias, fresh = lesson.fit, lesson.teacher.bias.detach().numpy(), strength * stimuli(rng)
     found = {"seconds": lesson.seconds, "noise": fit.settings["noise"] / noise}
     found["bias"] = float(((fit.network.bias.detach().numpy() - bias) ** 2).sum() / (bias**2).sum())
     truth = lesson.teacher.run(fresh)
@@ -112,8 +114,8 @@ def _student(rng: np.random.Generator, *, noise: float, strength: float = 1.0, *
 def picture(data: xr.Dataset) -> np.ndarray:
     """Rates of neurons under a fresh stimulus that changes, with their 90 % intervals and the truth."""
     rng = np.random.default_rng((0, 4))
-    lesson = _lesson(rng, tied=True, recorded=_RECORDED, spread=_SPREAD, noise=_NOISE)
-    fresh = np.concatenate([_stimuli(rng)[:1], _stimuli(rng)[:1]], 1)
+    lesson = _lesson(rng, tied=True, recorded=RECORDED, spread=SPREAD, noise=NOISE)
+    fresh = np.concatenate([stimuli(rng)[:1], stimuli(rng)[:1]], 1)
     sure = uncertainty(lesson.fit, lesson.seen, lesson.drive, at=fresh)
     return plot.activity_bands(sure, lesson.teacher.run(fresh).rate)
 
@@ -131,7 +133,7 @@ def _compared(
     }
 
 
-def _stimuli(rng: np.random.Generator) -> np.ndarray:
+def stimuli(rng: np.random.Generator) -> np.ndarray:
     """Constant inputs to sensory neurons, others in every trial: (trial, time, neuron)."""
     worm = wiring()
     sensory = [k for k, role in enumerate(worm.labels("role")) if "sensory" in role]
@@ -146,7 +148,7 @@ def report(data: xr.Dataset) -> list[str]:
     rows = []
     for condition in ("class biases", "separate biases", *_SHUFFLES):
         if condition in data.condition.values:
-            one = data.sel(condition=condition, size=_RECORDED)
+            one = data.sel(condition=condition, size=RECORDED)
             names = ("current", "current_predicted", "rate", "rate_predicted", "bias", "inside", "noise", "seconds")
             forms = ("{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:.2f}", "{:.2f}", "{:.2f}", "{:.0f}")
             cells = [over_seeds(one[n], f) for n, f in zip(names, forms, strict=True)]
@@ -156,8 +158,8 @@ def report(data: xr.Dataset) -> list[str]:
     return [
         "## The worm", "",
         f"302 neurons, rows normalised, spectral radius 0.95; {_TRIALS} trials of {_STEPS} steps, in each of which "
-        f"{_STIMULATED} sensory neurons are driven; the teacher's biases have a spread of {_SPREAD}, one a class or "
-        f"one a neuron; {_RECORDED} of 302 neurons are recorded with noise {_NOISE}. Square errors of the others "
+        f"{_STIMULATED} sensory neurons are driven; the teacher's biases have a spread of {SPREAD}, one a class or "
+        f"one a neuron; {RECORDED} of 302 neurons are recorded with noise {NOISE}. Square errors of the others "
         "under fresh stimuli over those before learning, beside what the linear theory expects there; "
         "samples inside the 90 % intervals; estimated noise over the true one. Shuffles: what the student knows of the "
         "wiring.",
