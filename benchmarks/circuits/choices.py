@@ -112,14 +112,14 @@ def _slow(rng: np.random.Generator) -> np.ndarray:
 def report(data: xr.Dataset) -> list[str]:
     """The table."""
     rows = []
-    labels = {"next": f"rank {_RANK}"} | {name: name.removeprefix("next, ") for name in _WORMS}
+    labels = {name: name.removeprefix("next, ") for name in _WORMS}
     for condition in data.condition.values:
         for size in chosen(data, condition):
             one = data.sel(condition=condition, size=size)
             names, forms = ("before", "random", "chosen", "spared", "seconds"), ("{:.3f}",) * 3 + ("{:.0%}", "{:.0f}")
             known = str(_KNOWN if condition == "next" else worms.RECORDED)
             found = [over_seeds(one[n], f) for n, f in zip(names, forms, strict=True)]
-            rows.append([labels[condition], str(size), known, *found])
+            rows.append([labels.get(condition, f"rank {size // 5}"), str(size), known, *found])
     header = ["network", "units", "recorded", "before", "ten at random", "ten chosen", "less error", "s to choose"]
     return [
         "## Which neurons to record next", "",

@@ -59,7 +59,7 @@ def fit_many(
     thread of torch and BLAS. Learning batches of them in one process saves nothing: they share weights, but the slopes
     of the units, and so J^T J, are of each by itself.
 
-    One seed draws the weights of all. Systems with as many states have the same matrix, at one of three scales; one
+    One seed draws the weights of all. Systems with as many states have the same matrix, at one of four scales; one
     with more states has more columns.
 
     Parameters
