@@ -55,7 +55,7 @@ _LEARNERS = {
     "bias, no decay": _Learner("biases, Adam 0.001, no weight decay", ("bias",), _adam(0.0)),
     "full, no decay": _Learner("everything, Adam 0.001, no weight decay", _FULL, _adam(0.0)),
     "second order": _Learner(
-        "the same biases by Levenberg-Marquardt", ("bias",), LevenbergMarquardt(iterations=10, tolerance=1e-6)
+        "the same biases by Levenberg-Marquardt", ("bias",), LevenbergMarquardt(iterations=40, tolerance=1e-6)
     ),
     "closed loop": _Learner(
         "the same biases, a step ahead by Levenberg-Marquardt, then from free runs of 5 to 40 samples", ("bias",),

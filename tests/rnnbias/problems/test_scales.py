@@ -4,6 +4,7 @@ import pytest
 import systems
 from rnnbias import LevenbergMarquardt, Recipe, fit_system
 from rnnbias.problems import Forecasting
+from rnnbias.problems.scales import preferred
 
 SMOOTH, STEEP = (0.3, 10.0), (0.5, 30.0)
 
@@ -25,6 +26,20 @@ def scales(recipe):
 )
 def test_systems_that_turn_sharply_take_steep_units_whatever_the_noise(name, noise, wanted):
     assert scales(Forecasting(data(name, noise)).suited(150, 0)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("losses", "wanted"),
+    [
+        ([1e-2, 4e-3, 6e-3], 1),  # half
+        ([1e-2, 6e-3, 7e-3], 0),
+        ([0.5, 0.46, 0.44], 2),  # a twentieth of the steps' variance
+        ([0.5, 0.48, 0.46], 0),
+        ([9e-5, 1e-6, 1e-6], 0),  # enough
+    ],
+)
+def test_the_first_scales_are_kept_unless_others_are_much_better(losses, wanted):
+    assert preferred(losses) == wanted
 
 
 def test_a_fit_takes_them_and_a_recipe_is_left_alone():
