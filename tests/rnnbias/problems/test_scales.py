@@ -31,11 +31,13 @@ def test_systems_that_turn_sharply_take_steep_units_whatever_the_noise(name, noi
 @pytest.mark.parametrize(
     ("losses", "wanted"),
     [
-        ([1e-2, 4e-3, 6e-3], 1),  # half
-        ([1e-2, 6e-3, 7e-3], 0),
-        ([0.5, 0.46, 0.44], 2),  # a twentieth of the steps' variance
-        ([0.5, 0.48, 0.46], 0),
-        ([9e-5, 1e-6, 1e-6], 0),  # enough
+        ([1e-2, 4e-3, 6e-3, 7e-3], 1),  # half
+        ([1e-2, 6e-3, 7e-3, 4e-3], 3),
+        ([1e-2, 6e-3, 7e-3, 8e-3], 0),
+        ([0.5, 0.46, 0.44, 0.48], 2),  # a twentieth of the steps' variance
+        ([0.5, 0.48, 0.46, 0.47], 0),
+        ([9e-5, 1e-5, 1e-4, 1e-6], 1),  # the last are for what the first leave
+        ([9e-5, 6e-5, 1e-4, 1e-6], 0),
     ],
 )
 def test_the_first_scales_are_kept_unless_others_are_much_better(losses, wanted):
