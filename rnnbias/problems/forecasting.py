@@ -218,11 +218,12 @@ class Forecasting(Problem):
     Biases that learn by `LevenbergMarquardt` start under `Recipe.shaping`: independent units and a readout of ordinary
     size, so that they must move about as far as they were drawn. Where `recipe` is not given, `fit_system` tries four
     scales for a few seconds (`scales.tried`): 0.3 and 10 of inputs and readout serve most systems, 0.2 and 30 many of
-    four states, 0.3 and 30 or 0.5 and 30 those that turn more sharply. They learn single steps first, whose errors tell the noise of the data. Data
-    with less than 1e-4 standard deviations of it count as clean; from others the network goes on to learn in closed
-    loop, from free runs of `closed_loop` samples whose starts are estimated too (`objectives.Shooting`). Each stage
-    begins where the one before ended, which also tells the noise anew; one that spoils the shorter runs is undone.
-    Together with the `prior` on the shifts this makes a maximum a posteriori estimate.
+    four states, 0.3 and 30 or 0.5 and 30 those that turn more sharply. They learn single steps first, whose errors tell
+    the noise of the data. Data with less than 1e-4 standard deviations of it count as clean; from others the network
+    goes on to learn in closed loop, from free runs of `closed_loop` samples whose starts are estimated too
+    (`objectives.Shooting`). Each stage begins where the one before ended, which also tells the noise anew; one that
+    spoils the shorter runs is undone. Together with the `prior` on the shifts this makes a maximum a posteriori
+    estimate.
 
     Where states are hidden, and neither `recipe`, `alpha`, `beta` nor `delays` is given, the network sees the past: 8
     delays (Takens). Small networks try, for some seconds, how far apart: from one sample to half the time in which the
