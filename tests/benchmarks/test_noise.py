@@ -5,6 +5,16 @@ import pytest
 import xarray as xr
 
 import noise
+import systems
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _soon():
+    """Systems that start almost where they are drawn."""
+    get = systems.get
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
+        yield
 
 
 @pytest.fixture(scope="module")

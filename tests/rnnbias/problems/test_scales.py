@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,15 @@ from rnnbias.problems.scales import preferred
 SMOOTH, STEEP = (0.3, 10.0), (0.5, 30.0)
 
 
-def data(name, noise, seed=0):
+@cache
+def clean(name):
     system = systems.get(name)
-    states = system.simulate(duration=2000 * system.dt, seed=seed).trajectory
-    drawn = states.copy(data=np.random.default_rng(seed).normal(size=states.shape))
+    return system.simulate(duration=2000 * system.dt, seed=0).trajectory
+
+
+def data(name, noise):
+    states = clean(name)
+    drawn = states.copy(data=np.random.default_rng(0).normal(size=states.shape))
     return states + noise * states.std(("trial", "time")) * drawn
 
 
