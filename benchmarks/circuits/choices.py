@@ -60,9 +60,8 @@ def _low_rank_task(rng: np.random.Generator, units: int) -> _Task:
 
 
 def _worm_task(rng: np.random.Generator, tied: bool) -> _Task:
-    student, teacher = worms.circuit(tied), worms.circuit(tied)
-    teacher.bias.data.copy_(teacher.bias.new_tensor(worms.SPREAD * rng.standard_normal(teacher.learned)))
-    return _Task(student, teacher, worms.stimuli(rng), worms.stimuli(rng), worms.RECORDED)
+    teacher = worms.drawn(rng, tied, worms.SPREAD)
+    return _Task(worms.circuit(tied), teacher, worms.stimuli(rng), worms.stimuli(rng), worms.RECORDED)
 
 
 def cells(plan: Plan) -> list[Cell]:

@@ -18,7 +18,7 @@ from rnnbias.analysis import uncertainty
 from systems.connectomes import Connectome, celegans, degree_preserving, scrambled_signs, shuffled_identities
 from tables import aligned, number
 
-__all__ = ["NOISE", "RECORDED", "SETTINGS", "SPREAD", "WORM", "circuit", "stimuli"]
+__all__ = ["NOISE", "RECORDED", "SETTINGS", "SPREAD", "WORM", "circuit", "drawn", "stimuli"]
 
 _SHUFFLES = {
     "degree-preserving shuffle": degree_preserving,
@@ -55,6 +55,13 @@ def circuit(tied: bool, graph: Connectome | None = None) -> Circuit:
     return Circuit(worm if graph is None else graph, inputs=np.eye(worm.units), decay=_DECAY, groups=groups)
 
 
+def drawn(rng: np.random.Generator, tied: bool, spread: float) -> Circuit:
+    """A teacher: the worm with biases of this spread."""
+    teacher = circuit(tied)
+    teacher.bias.data.copy_(teacher.bias.new_tensor(spread * rng.standard_normal(teacher.learned)))
+    return teacher
+
+
 def cells(plan: Plan) -> list[Cell]:
     """Tied biases for all seeds; separate ones and shuffles too."""
     names = ("class biases", *(("separate biases", *_SHUFFLES) if not plan.quick else ()))
@@ -87,8 +94,7 @@ def _lesson(
 ) -> _Lesson:  # fmt: skip
     """Draw a teacher, record it, and let a student learn."""
     worm = wiring()
-    teacher = circuit(tied)
-    teacher.bias.data.copy_(teacher.bias.new_tensor(spread * rng.standard_normal(teacher.learned)))
+    teacher = drawn(rng, tied, spread)
     drive, which = strength * stimuli(rng), rng.permutation(worm.units)
     seen = teacher.run(drive).rate.isel(unit=which[:recorded])
     seen = seen + noise * rng.standard_normal(seen.shape)
