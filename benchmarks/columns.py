@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -25,20 +25,16 @@ SCORES = {
 }
 
 
-def steadiness(
-    learned: Fit | Network, skill: object = None, noises: Sequence[float] | np.ndarray = NOISES
-) -> dict[str, float]:
+def steadiness(learned: Fit | Network, skill: object = None) -> dict[str, float]:
     """The numbers of `SCORES`, or none where more than biases learned; arguments as in `analysis.robustness`."""
     if (learned.network if isinstance(learned, Fit) else learned).learn != ("bias",):
         return {}
-    return picked(robustness(learned, skill, noises))
+    return picked(robustness(learned, skill))
 
 
-def robustness(
-    learned: Fit | Network, skill: object = None, noises: Sequence[float] | np.ndarray = NOISES
-) -> xr.Dataset:
-    """See `analysis.robustness`; noise is drawn once at each level."""
-    return analysis.robustness(learned, skill, noises=noises, draws=1, progress=False)
+def robustness(learned: Fit | Network, skill: object = None) -> xr.Dataset:
+    """See `analysis.robustness`; noise is drawn once at each level of `NOISES`."""
+    return analysis.robustness(learned, skill, noises=NOISES, draws=1, progress=False)
 
 
 def picked(found: xr.Dataset) -> dict[str, float]:
@@ -61,11 +57,11 @@ def words(row: Mapping[str, object], form: str) -> list[str]:
     return [number(row[name], each) for name, each in zip(SCORES, forms, strict=True)]
 
 
-def note(skill: str, noises: Sequence[float] | np.ndarray = NOISES) -> str:
+def note(skill: str) -> str:
     """The footnote of a table whose skill is `skill`."""
     return (
         "*Moved*: root-mean-square shift of the biases over the spread of those drawn. *float32*: the same with biases "
         "of single precision. *Bias noise* (in units of that spread), *rate noise* (of each unit whenever it answers): "
-        f"the smallest tried, of the powers of ten from {min(noises):g} to {max(noises):g}, that halves the skill, "
+        f"the smallest tried, of the powers of ten from {min(NOISES):g} to {max(NOISES):g}, that halves the skill, "
         f"which is {skill}; none where empty."
     )

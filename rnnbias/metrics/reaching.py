@@ -79,7 +79,7 @@ def kinematics(reach: xr.Dataset, radius: float = 0.01) -> xr.Dataset:
 
     >>> from rnnbias import fit_reach
     >>> from systems.tasks.reaching import CentreOut
-    >>> fit = fit_reach(CentreOut(targets=8), units=100, goal=1e-2, progress=False)
+    >>> fit = fit_reach(CentreOut(targets=4), units=150, goal=1e-2, progress=False)
     >>> bool(kinematics(fit.reach()).success.all())
     True
     """

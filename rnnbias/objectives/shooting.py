@@ -18,6 +18,7 @@ __all__ = ["ClosedLoop", "Shooting"]
 
 _SETTLING = 6  # Gauss-Newton steps of the starts of runs whose network does not change
 _HALVINGS = 4
+_SETTLED = 1 - 1e-9  # of the square error of a run: one that loses less in a step stays where it is
 FAR = 1e3  # standard deviations at which a run that escapes is held
 
 
@@ -161,22 +162,27 @@ class Shooting(Objective[RNN]):
     @torch.no_grad()
     def settle(self, network: RNN, steps: int = _SETTLING) -> None:
         """Bring the starts to where the runs of `network` are nearest to what was observed, by Gauss-Newton steps."""
-        rates = self._rates(network)
+        rates, moving = self._rates(network), torch.arange(len(self), device=self.starts.device)
         for _ in range(steps):
-            runs, by_start = self._tangents(network, rates)
-            error = ((runs - self.observed) / self.noise).flatten(1)
+            some, felt = self.subset(moving), rates[moving]
+            runs, by_start = some._tangents(network, felt)
+            error = ((runs - some.observed) / self.noise).flatten(1)
             tangents = (by_start / self.noise[:, None]).flatten(1, 2)
             basis, triangle = torch.linalg.qr(tangents)
             step = -torch.linalg.solve_triangular(triangle, basis.mT @ error[..., None], upper=True)[..., 0]
-            best, size = self.starts, error.square().sum(1)
+            best, before = some.starts, error.square().sum(1)
+            size = before
             for k in range(_HALVINGS):
-                tried = self.starts + 0.3**k * step
-                now = ((self._run(network, tried, rates) - self.observed) / self.noise).flatten(1).square().sum(1)
+                tried = some.starts + 0.3**k * step
+                now = ((some._run(network, tried, felt) - some.observed) / self.noise).flatten(1).square().sum(1)
                 better = now < size
                 best, size = torch.where(better[:, None], tried, best), torch.where(better, now, size)
                 if better.all():
                     break
-            self.starts = best
+            self.starts = self.starts.index_copy(0, moving, best)
+            moving = moving[size < _SETTLED * before]
+            if not len(moving):
+                break
 
     @torch.no_grad()
     def denoised(self, network: RNN) -> Tensor:

@@ -359,7 +359,7 @@ class ReachFit(Fit):
         >>> from systems.plants.loads import VisuomotorRotation
         >>> from systems.tasks.losses import PATH, Loss
         >>> from systems.tasks.reaching import CentreOut
-        >>> fit = fit_reach(CentreOut(targets=8), units=100, loss=Loss() + 0.1 * PATH, goal=1e-3, progress=False)
+        >>> fit = fit_reach(CentreOut(targets=4), units=100, loss=Loss() + 0.1 * PATH, goal=1e-3, progress=False)
         >>> turned = fit.adapt(replace(fit.task, load=VisuomotorRotation(30.0)), goal=1e-3, progress=False)
         >>> curve = turned.history.initial_angle.values
         >>> bool(abs(curve[-1]) < 0.2 * curve[0])

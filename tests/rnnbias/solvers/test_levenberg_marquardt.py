@@ -88,11 +88,11 @@ def test_where_the_training_data_decide_the_loss_never_rises(geodesic, activatio
 
 
 def test_patience_follows_the_curved_way_of_independent_units():
-    """Taking the lowest loss of all dampings at every iteration ends at 0.48."""
+    """Taking the lowest loss of all dampings at every iteration ends at 0.60."""
     lorenz = systems.get("lorenz63")
-    train = lorenz.simulate(duration=800 * lorenz.dt, seed=0)
-    fit = fit_system(train, units=80, recipe=Adam.recipe, solver=LM, seed=0, progress=False)
-    assert np.sqrt(np.nanmin(fit.history.held_out_loss)) < 0.38
+    train = lorenz.simulate(duration=400 * lorenz.dt, seed=0)
+    fit = fit_system(train, units=50, recipe=Adam.recipe, solver=LM, seed=0, progress=False)
+    assert np.sqrt(np.nanmin(fit.history.held_out_loss)) < 0.3
 
 
 def test_the_answer_is_stationary():
