@@ -136,6 +136,7 @@ class Family(Problem):
         columns = [checks.array(name, values, ndim=1) for name, values in self.parameters.items()]
         if len({len(column) for column in columns}) > 1 or len(columns[0]) < 2:
             raise ValueError(f"parameters must have one value each for two or more conditions, got {self.parameters}")
+        self.standardiser  # noqa: B018, for its errors
 
     @property
     def conditions(self) -> np.ndarray:
@@ -288,9 +289,9 @@ class FamilyFit(Fit):
     def at(self, **values: float) -> SystemFit:
         """The fit of the system at these values of all its parameters, which need not be among those learned from.
 
-        >>> fit = fit_family("lorenz63", {"rho": [26, 28, 30]}, units=30, samples=500, progress=False)
-        >>> fit.at(rho=27.3)
-        <SystemFit of 'lorenz63 (rho=27.3)': 30 units, 30 learned numbers (bias), LevenbergMarquardt, ...>
+        >>> fit = fit_family("van_der_pol", {"mu": [1.0, 1.5, 2.0]}, units=30, samples=500, progress=False)
+        >>> fit.at(mu=1.8)
+        <SystemFit of 'van_der_pol (mu=1.8)': 30 units, 30 learned numbers (bias), LevenbergMarquardt, ...>
         """
         names = self.conditions.parameter.values.tolist()
         for name in values:

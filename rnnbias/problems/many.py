@@ -99,7 +99,7 @@ def fit_many(
 
     Examples
     --------
-    >>> bank = fit_many(["lorenz63", "rossler"], units=40, samples=1000, progress=False)
+    >>> bank = fit_many(["lorenz63", "rossler"], units=40, samples=500, closed_loop=(), progress=False)
     >>> bank["rossler"].network.learned, list(bank)
     (40, ['lorenz63', 'rossler'])
     """
@@ -186,7 +186,7 @@ class SystemBank(Mapping[str, SystemFit]):
     Raises ValueError where they are not, or there are none.
 
     >>> from rnnbias import fit_system
-    >>> bank = SystemBank({"a": fit_system("lorenz63", units=30, samples=500, progress=False)})
+    >>> bank = SystemBank({"a": fit_system("lorenz63", units=30, samples=500, closed_loop=(), progress=False)})
     >>> import systems
     >>> test = systems.get("lorenz63").simulate(duration=1.0, seed=7)
     >>> bank["a"].forecast(test, steps=3).forecast.sizes["time"]
