@@ -18,7 +18,6 @@ __all__ = ["ClosedLoop", "Shooting"]
 
 _SETTLING = 6  # Gauss-Newton steps of the starts of runs whose network does not change
 _HALVINGS = 4
-_SETTLED = 1 - 1e-9  # of the square error of a run: one that loses less in a step stays where it is
 FAR = 1e3  # standard deviations at which a run that escapes is held
 
 
@@ -180,7 +179,7 @@ class Shooting(Objective[RNN]):
                 if better.all():
                     break
             self.starts = self.starts.index_copy(0, moving, best)
-            moving = moving[size < _SETTLED * before]
+            moving = moving[size < before]  # what a step did not improve, the next would not either
             if not len(moving):
                 break
 
