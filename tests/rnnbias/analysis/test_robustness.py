@@ -86,6 +86,13 @@ def test_single_precision_is_fatal_to_lazy_biases_alone():
         assert (found.skill_float32 < 0.5) == fatal
 
 
+def test_biases_are_rounded_to_either_precision():
+    net = network()
+    net.bias.data.fill_(1 / 3)
+    found = analysis.robustness(net, lambda n: float(n.bias[0]), noises=[1e-9], progress=False)
+    assert (found.skill, found.skill_float32, found.skill_bfloat16) == (1 / 3, np.float32(1 / 3), 171 / 512)
+
+
 @pytest.mark.parametrize("shift", [1e-6, 1.0])
 @pytest.mark.parametrize("kind", ["rnn", "fnn"])
 def test_linearised_tells_lazy_biases_from_those_that_shape(kind, shift):
