@@ -87,7 +87,7 @@ def test_single_precision_is_fatal_to_lazy_biases_alone():
 
 
 def test_biases_are_rounded_to_either_precision():
-    net = network()
+    net = network(0.0)
     net.bias.data.fill_(1 / 3)
     found = analysis.robustness(net, lambda n: float(n.bias[0]), noises=[1e-9], progress=False)
     assert (found.skill, found.skill_float32, found.skill_bfloat16) == (1 / 3, np.float32(1 / 3), 171 / 512)
