@@ -2,8 +2,8 @@
 
 A figure is a number written in digits, or a count such as "8 of 10"; one that is part of a name (Lorenz-63, float32) is
 none. It stands in a report that says it with as many digits, or says a number of which it is a rounding; a sign that
-README writes must be that of the report. What was reached stands in the text, or in a table's line of as many learned
-numbers where there is one. Commands, settings and versions support nothing.
+README writes must be that of the report. What was reached stands in the text, or in a table's line with a cell of as
+many learned numbers where there is one. Commands, settings and versions support nothing.
 """
 
 import re
@@ -17,6 +17,7 @@ LINK = re.compile(r"\[([^]]*)\]\(([^)]*)\)")
 PAGE = re.compile(r"\]\(([^()#:]+\.md)")
 NUMBER = r"(?<![\w.])(?<![A-Za-z]-)(?:(?<!\w)[-−+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?"
 FIGURE = re.compile(rf"{NUMBER} of \d+|{NUMBER}")
+WHOLE = re.compile(NUMBER).fullmatch
 COMMAND = r"^(?: {4}|`?python ).*"
 PROVENANCE = r"\d{4}-\d\d-\d\d|\d+(?:\.\d+){2,}\S*|\b\d+ (?:cores?|threads?|process)\b"
 SETTING = r"\w=\(*-?[\d.]+"
@@ -55,7 +56,7 @@ def results(report, learned=()):
     lines = NO_RESULT.sub("", report).splitlines()
     table = [line for line in lines if line.startswith("|")]
     named = {*map(number, learned)}
-    counted = [line for line in table if named & {*map(number, re.findall(NUMBER, line))}]
+    counted = [line for line in table if named & {*map(number, filter(WHOLE, map(str.strip, line.split("|"))))}]
     return "\n".join([line for line in lines if not line.startswith("|")] + (counted or table))
 
 
