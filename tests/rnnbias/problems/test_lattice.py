@@ -153,7 +153,7 @@ def test_noise_keeps_a_smooth_field_from_breaking_up(monkeypatch):
         ahead = fit(waves, **usual).forecast(waves[None, :100], 50).forecast.values[0]
         return np.sqrt(np.square(ahead - waves[100:150]).mean())
 
-    assert lost(0.003) < 0.05 < 1.0 < lost(0.0)
+    assert lost((0.003, 0.0)) < 0.05 < 1.0 < lost((0.0,))
 
 
 def test_single_steps_are_thinned_by_the_seed(data, monkeypatch):
