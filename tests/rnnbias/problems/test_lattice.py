@@ -156,6 +156,18 @@ def test_noise_keeps_a_smooth_field_from_breaking_up(monkeypatch):
     assert lost((0.003, 0.0)) < 0.05 < 1.0 < lost((0.0,))
 
 
+def test_at_last_sites_are_seen_without_noise_where_free_runs_gain(data, monkeypatch):
+    test = systems.get("lorenz96", size=8).simulate(duration=6.0, dt=0.02, seed=3).trajectory
+    usual = {"lattice": Lattice(4, 2), "units": 150, "recipe": None, "solver": LevenbergMarquardt(iterations=120)}
+
+    def error(stirred):
+        monkeypatch.setattr(forecasting, "_STIRRED_SITES", stirred)
+        ahead = fit(data, **usual).drive(test).prediction.values[:, 50:-1]
+        return np.sqrt(np.square(ahead - test.values[:, 51:]).mean())
+
+    assert error((0.003, 0.0)) < 0.95 * error((0.003,))
+
+
 def test_single_steps_are_thinned_by_the_seed(data, monkeypatch):
     monkeypatch.setattr(forecasting, "_SAMPLED", 60 * 200)
     seen = []
