@@ -257,7 +257,7 @@ class Forecasting(Problem):
     part them would grow. Single steps therefore lead from states with a noise of 0.003 standard deviations to what
     truly followed (Kuramoto-Sivashinsky equation, 32 sites, 200 biases: 1.8 Lyapunov times, without that noise 0.2),
     and from there to steps without it where the data are as clean and held-out free runs gain (400 biases: 3.5 Lyapunov
-    times, with the noise to the end 2.8; Lorenz-96, 900 biases: 5.3, with it 4.4). Biases learn from single steps and
+    times, with the noise to the end 2.8; Lorenz-96, 400 biases: 5.5, with it 4.5). Biases learn from single steps and
     runs drawn evenly by the seed, as many as make 4e7 and 8e6 entries of a Jacobian; noise and starts are told by all
     runs. The neighbourhood matters most: one that lacks a site on which the change over a sample depends leaves an
     error that no number of biases removes (Lorenz-96 at a step of 0.02 with two neighbours on either side: 2.2 at most,
