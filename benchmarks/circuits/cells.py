@@ -40,6 +40,6 @@ def shares(fit: ActivityFit, truth: xr.DataArray, inputs: np.ndarray) -> dict[st
 
 
 def chosen(data: xr.Dataset, condition: str) -> Sequence[int]:
-    """The sizes at which a condition was run."""
+    """The sizes at which a condition was run, ascending."""
     seconds = data.seconds.sel(condition=condition)
-    return [int(size) for size in data["size"].values if seconds.sel(size=size).notnull().any()]
+    return [int(size) for size in np.sort(data["size"].values) if seconds.sel(size=size).notnull().any()]

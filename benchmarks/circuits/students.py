@@ -136,7 +136,7 @@ def report(data: xr.Dataset) -> list[str]:
     """The table."""
     rows = []
     for condition in (name for name in _WAYS if name in data.condition.values):
-        for size in sorted(chosen(data, condition)):
+        for size in chosen(data, condition):
             one = data.sel(condition=condition, size=size)
             names = ("recorded", "unrecorded", "unrecorded_miss", "bias", "gain", "misfit")
             times = [over_seeds(one[f"seconds_to_{level:g}"], "{:.0f}") for level in _LEVELS]

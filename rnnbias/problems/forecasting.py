@@ -513,14 +513,17 @@ class Forecasting(Problem):
         sizes = _STIRRED_DELAYS if self.sites is None else _STIRRED_SITES
         free, best, stays, single, drawn = self.free_runs(network), math.inf, False, plain, parameters.read(network)
         for size in sizes:
-            train, test = (ParametricSteps.of(network, self._cut(network, x, size)) for x in (fitting, held_out))
+            steps = plain
+            if self.sites is None or size != _STIRRED_SITES[0]:  # by which sites are seen in `plain` already
+                train, test = (ParametricSteps.of(network, self._cut(network, x, size)) for x in (fitting, held_out))
+                steps = plain._replace(train=train, held_out=test)
             before = parameters.read(network)
-            yield plain._replace(train=train, held_out=test)
+            yield steps
             error, stayed = free.typical_error(network), self._stays(network)
             if error > best or (stays and not stayed):
                 parameters.write(network, before)
                 break
-            best, stays, single = error, stayed, plain._replace(train=train, held_out=test)
+            best, stays, single = error, stayed, steps
             if self._noise(network, plain).max() <= size:
                 continue
             if size == _STIRRED_DELAYS[0]:  # data as noisy are learned as they are
