@@ -7,7 +7,6 @@ import torch
 import xarray as xr
 
 import forecast
-import systems
 from ladder import report
 from ladder.data import Protocol, Task
 from ladder.learners import LEARNERS, ladder
@@ -20,17 +19,12 @@ TINY = Protocol(
 )  # fmt: skip
 
 
-def shrink(patch):
-    """Make --quick quicker still: a tiny protocol, and systems that start almost where they are drawn."""
-    get = systems.get
-    patch.setattr(Protocol, "quick", classmethod(lambda cls: TINY))
-    patch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
-
-
-@pytest.fixture(autouse=True)
-def _tiny(monkeypatch, request):
-    if "slow" not in request.keywords:
-        shrink(monkeypatch)
+@pytest.fixture(autouse=True, scope="module")
+def _tiny(short_transients):
+    """Make --quick quicker still."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Protocol, "quick", classmethod(lambda cls: TINY))
+        yield
 
 
 @pytest.fixture
@@ -43,12 +37,10 @@ def run(out, *arguments):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, _tiny):
     """All learners on one system."""
     out = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        shrink(patch)
-        assert run(out) == 0
+    assert run(out) == 0
     return out
 
 
@@ -219,18 +211,3 @@ def test_the_echo_state_network_is_reservoirpy_s():
     np.testing.assert_allclose(state[0, :300], rates[-1], atol=1e-12)
     theirs = ridge.run(state[:, :300].numpy())
     np.testing.assert_allclose(step(state)[:, 300:].detach(), theirs, atol=1e-6)
-
-
-@pytest.mark.slow
-def test_echo_state_rows_land_where_reservoirpy_s_did(tmp_path):
-    forecast.main(["--out", str(tmp_path), "--learners", "esn-nobias", "esn", "nvar", "ceiling-rk4", "ceiling-rk45"])
-    ds = scores(tmp_path).sel(threshold=0.4)
-    found = ds.valid_time.squeeze().median("window")
-    for name, low, high in (
-        ("esn-nobias", 1.8, 2.3),
-        ("esn", 8.2, 9.5),
-        ("nvar", 5.4, 7.5),
-        ("ceiling-rk4", 7.3, 8.3),
-        ("ceiling-rk45", 3.6, 4.6),
-    ):
-        assert low <= found.sel(learner=name) <= high

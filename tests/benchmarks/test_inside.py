@@ -1,11 +1,8 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import xarray as xr
 
 import inside
-import systems
 from inner import analyses
 from inner.analyses import ANALYSES, Lorenz, Size
 from rnnbias import LevenbergMarquardt, load
@@ -19,14 +16,13 @@ BRIEF = LevenbergMarquardt(iterations=10)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, short_transients):
     """One run of everything, in miniature."""
-    out, get, fit = tmp_path_factory.mktemp("inside"), systems.get, analyses.fit_system
+    out, fit = tmp_path_factory.mktemp("inside"), analyses.fit_system
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Size, "quick", classmethod(lambda cls: TINY))
         patch.setattr(analyses, "SETTLE", 100)
         patch.setattr(analyses, "fit_system", lambda *data, **how: fit(*data, **how, solver=BRIEF))
-        patch.setattr(analyses.systems, "get", lambda name: replace(get(name), transient=1.0))
         assert inside.main(["--quick", "--out", str(out)]) == 0
     return out
 

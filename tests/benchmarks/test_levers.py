@@ -1,10 +1,9 @@
-from dataclasses import replace
-
 import pytest
 
 import levers
-import systems
 from rnnbias import LevenbergMarquardt, Recipe
+
+pytestmark = pytest.mark.usefixtures("short_transients")
 
 
 def test_each_lever_moves_one_thing_and_is_a_line_of_the_table(tmp_path, monkeypatch):
@@ -16,8 +15,6 @@ def test_each_lever_moves_one_thing_and_is_a_line_of_the_table(tmp_path, monkeyp
         assert len(list((tmp_path / "rows").iterdir())) == len(seen) - 1  # a killed run leaves what it measured
         return real(data, **{"solver": LevenbergMarquardt(iterations=1), **options})
 
-    get = systems.get
-    monkeypatch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
     monkeypatch.setattr(levers, "_REACH", 2.0)
     monkeypatch.setattr(levers, "fit_system", fit_system)
     arguments = ["--units", "20", "--samples", "300", "--windows", "2", "--out", str(tmp_path)]

@@ -5,20 +5,12 @@ import pytest
 import xarray as xr
 
 import noise
-import systems
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _soon():
-    """Systems that start almost where they are drawn."""
-    get = systems.get
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
-        yield
+pytestmark = pytest.mark.usefixtures("short_transients")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, short_transients):
     out = tmp_path_factory.mktemp("noise")
     options = ["--quick", "--units", "20", "--learners", "polynomial", "biases, closed loop", "--out", str(out)]
     assert noise.main(options) == 0

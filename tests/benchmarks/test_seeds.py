@@ -1,5 +1,4 @@
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +8,7 @@ import noise
 import systems
 from ladder.data import Protocol, Task
 
-
-@pytest.fixture(autouse=True)
-def _short_transients(monkeypatch):
-    get = systems.get
-    monkeypatch.setattr(systems, "get", lambda name: replace(get(name), transient=1.0))
+pytestmark = pytest.mark.usefixtures("short_transients")
 
 
 def test_no_trial_serves_two_purposes(monkeypatch):
