@@ -47,7 +47,7 @@ class Size(NamedTuple):
     windows: int = 50
     sites: int | None = None  # None: those of `_RINGS`
     iterations: int = 200
-    settings: int = 24  # of each peer, at most, that are tried
+    settings: int = 48  # of each peer, at most, that are tried
     samples: int = 5000
     reach: float = 12.0  # Lyapunov times of a forecast
 
@@ -71,7 +71,7 @@ def _biases(data: xr.DataArray, system: System, size: Size, seed: int, lengths: 
 
 def polynomial(data: xr.DataArray, system: System, size: Size, seed: int) -> Forecaster:
     """See `peers.polynomial`; one for all sites."""
-    return peers.polynomial(data, size.settings, system.lattice)
+    return peers.polynomial(data, size.settings, system.lattice, stirred=True)
 
 
 def echo(data: xr.DataArray, system: System, size: Size, seed: int) -> Forecaster:

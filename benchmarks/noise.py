@@ -101,7 +101,7 @@ def lazy(data: xr.DataArray, size: Size, seed: int) -> SystemFit:
 
 def polynomial(data: xr.DataArray, size: Size, seed: int) -> Forecaster:
     """See `peers.polynomial`."""
-    return peers.polynomial(data, size.settings)
+    return peers.polynomial(data, size.settings, stirred=size.observed is not None)
 
 
 def echo(data: xr.DataArray, size: Size, seed: int) -> Forecaster:

@@ -21,20 +21,24 @@ TUNED = ("1", "settings that tuning chose")
 
 _HOLDOUT = 0.5  # of the training data: on less, the best peers could not be told apart
 _PRODUCTS = 600  # coefficients of a polynomial for each state, at most
+_RIDGES, _NOISES = (0.0, 1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 1.0, 100.0), (1e-5, 1e-4, 1e-3, 3e-3, 1e-2)
 
 
-def polynomial(data: xr.Dataset | xr.DataArray, settings: int, lattice: Lattice | None = None) -> Polynomial:
+def polynomial(
+    data: xr.Dataset | xr.DataArray, settings: int, lattice: Lattice | None = None, *, stirred: bool = False
+) -> Polynomial:
     """Polynomial regression: total degree, delays and ridge tuned by so many settings, drawn from a grid.
 
-    On a lattice it is one for all sites.
+    On a lattice it is one for all sites. Where `stirred`, some settings have noise on what is seen instead of a ridge,
+    as biases have that see neighbours or delays.
     """
     trials, samples, states = read(data).values.shape
     most, states = min(_PRODUCTS, trials * samples // 4), states if lattice is None else lattice.width
     grid = [
-        {"degree": degree, "delays": delays, "ridge": ridge, "lattice": lattice}
+        {"degree": degree, "delays": delays, **kept, "lattice": lattice}
         for degree in range(1, 10)
         for delays in (1, 2, 4, 7, 10)
-        for ridge in (0.0, 1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 1.0, 100.0)
+        for kept in [{"ridge": ridge} for ridge in _RIDGES] + [{"noise": noise} for noise in _NOISES if stirred]
         if comb(delays * states + degree, degree) <= most
     ]
     return tuned({str(each): Polynomial(**each).fit for each in _drawn(grid, settings)}, data, holdout=_HOLDOUT)[0]
@@ -64,7 +68,8 @@ def echo_state(
 def chosen(model: Forecaster) -> str:
     """The settings that tuning chose, in words; "" for what was not tuned here."""
     if isinstance(model, Polynomial):
-        return f"degree {model.degree}, delays {model.delays}, ridge {model.ridge:g}"
+        kept = f"noise {model.noise:g}" if model.noise else f"ridge {model.ridge:g}"
+        return f"degree {model.degree}, delays {model.delays}, {kept}"
     if isinstance(model, SystemFit) and isinstance(model.solver, Ridge):
         net = model.network
         scales = ", ".join(f"{name} scale {getattr(net.recipe, f'{name}_scale'):g}" for name in ("input", "bias"))

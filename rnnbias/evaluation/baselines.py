@@ -37,6 +37,8 @@ class Baseline(ABC):
 
     delays: int
     lattice: Lattice | None = None
+    noise: float = 0.0
+    seed: int = 0
     recording: Recording
     standardiser: Standardiser
 
@@ -67,7 +69,11 @@ class Baseline(ABC):
             self.lattice.check(len(found.states))
             self.standardiser = Standardiser.shared(found.values, "the recording")
         standard = self.standardiser.transform(found.values, _LIKE)
-        self._learn(_embed(standard[:, :-1], self.delays).flatten(0, 1), standard[:, self.delays :].flatten(0, 1))
+        seen = standard[:, :-1]
+        if self.noise:
+            random = torch.Generator().manual_seed(self.seed)
+            seen = seen + self.noise * torch.randn(seen.shape, generator=random, dtype=seen.dtype)
+        self._learn(_embed(seen, self.delays).flatten(0, 1), standard[:, self.delays :].flatten(0, 1))
         return self
 
     def step(self, state: Tensor) -> Tensor:
@@ -227,7 +233,8 @@ class Polynomial(Baseline):
     with |A F - (x_{t+1} - x_t)|^2 + ridge |A|^2 least. It forecasts noise-free Lorenz data longer than networks do:
     Schoetz and Boers 2025, arXiv:2507.09652.
 
-    On a lattice there is one polynomial for all sites, in the neighbours of each, all standardised alike.
+    On a lattice there is one polynomial for all sites, in the neighbours of each, all standardised alike. Where data
+    fill a thin part of the space of neighbours or delays, a little `noise` on s_t teaches the way back to it.
 
     Parameters
     ----------
@@ -239,6 +246,10 @@ class Polynomial(Baseline):
         0 or more.
     lattice : Lattice, optional
         Whose sites the states are.
+    noise : float
+        Standard deviations by which s_t is disturbed while x_{t+1} is true, 0 or more.
+    seed : int
+        Of that noise.
 
     >>> x = [0.3]
     >>> for _ in range(50):
@@ -252,12 +263,16 @@ class Polynomial(Baseline):
     delays: int = 1
     ridge: float = 0.0
     lattice: Lattice | None = None
+    noise: float = 0.0
+    seed: int = 0
     weights: Tensor = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checks.whole("degree", self.degree, at_least=1, at_most=12)
         checks.whole("delays", self.delays, at_least=1)
         checks.number("ridge", self.ridge, at_least=0)
+        checks.number("noise", self.noise, at_least=0)
+        checks.seed("seed", self.seed)
 
     @property
     def learned(self) -> int:
@@ -271,7 +286,7 @@ class Polynomial(Baseline):
 
     def _learn(self, state: Tensor, then: Tensor) -> None:
         now = state[:, -then.shape[1] :]
-        step = then - now if self.lattice is None else (then - now).view(-1, 1)
+        step = then - now if self.lattice is None else (then - now).reshape(-1, 1)
         self.weights = least_squares(self._features(self._seen(state)), step, self.ridge)
 
     def _seen(self, state: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 import peers
-from rnnbias.evaluation import Persistence
+from rnnbias.evaluation import Persistence, Polynomial
 from systems import get
 
 
@@ -14,6 +14,7 @@ def data():
 
 def test_tuned_settings_are_told_in_words(data):
     assert peers.chosen(peers.polynomial(data, 2)).startswith("degree ")
+    assert peers.chosen(Polynomial(noise=0.01)) == "degree 3, delays 1, noise 0.01"
     words = peers.chosen(peers.echo_state(data, 60, 0, 2))
     assert words.startswith("gain ") and "input scale" in words and "bias scale" in words and "leak " in words
     assert peers.chosen(Persistence().fit(data)) == ""

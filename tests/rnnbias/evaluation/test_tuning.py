@@ -33,6 +33,18 @@ def test_a_quadratic_map_is_learned_exactly():
     np.testing.assert_allclose(fit.forecast(data[300:301], 10).forecast[0], data[301:311], atol=1e-6)
 
 
+def test_noise_teaches_a_polynomial_the_way_back_to_the_data():
+    """Two states that are always alike: nothing else says what happens where they are not."""
+    x = np.repeat(noisy()[:, :1], 2, 1)
+    start = x[:1] + np.array([0.05, -0.05])
+
+    def apart(**options):
+        return np.ptp(Polynomial(2, **options).fit(x, dt=1.0).forecast(start, 1).forecast.values)
+
+    assert apart() == pytest.approx(0.1, abs=1e-6) and apart(noise=0.1) < 0.02
+    assert apart(noise=0.1) == apart(noise=0.1) != apart(noise=0.1, seed=1)
+
+
 def test_tuning_takes_the_degree_of_the_map():
     makers = {str(k): Polynomial(k).fit for k in (1, 2, 4)} | {"none": Persistence().fit}
     best, found = tuned(makers, noisy(0.001), dt=1.0)
@@ -81,3 +93,5 @@ def test_wrong_arguments_are_named(makers, options, message):
         tuned(makers, noisy(), dt=1.0, **options)
     with pytest.raises(ValueError, match="degree must be at least 1"):
         Polynomial(0)
+    with pytest.raises(ValueError, match="noise must be at least 0"):
+        Polynomial(noise=-1.0)
