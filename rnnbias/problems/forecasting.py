@@ -59,7 +59,7 @@ _BETTER, _BETTER_LAST = 0.99, 0.999
 #: Noise (in standard deviations) on what single steps lead from: on sites of a lattice, and on delays, falling.
 _STIRRED_SITES, _STIRRED_DELAYS = (0.003, 0.0), (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 #: Of lattices: scales of the frozen weights, and entries of a Jacobian, to which single steps and runs are thinned.
-_SHARED, _SAMPLED, _ENTRIES = {"input_scale": 0.05, "readout_scale": 200.0}, 4e7, 8e6
+_SHARED, _ENTRIES = {"input_scale": 0.05, "readout_scale": 200.0}, 4e7
 #: Units of the networks that tell what is hidden and how it is seen, and the ratio of errors that tells the former.
 _PROBES, _HIDDEN = 200, 0.7
 
@@ -258,7 +258,7 @@ class Forecasting(Problem):
     truly followed (Kuramoto-Sivashinsky equation, 32 sites, 200 biases: 1.8 Lyapunov times, without that noise 0.2),
     and from there to steps without it where the data are as clean and held-out free runs gain (400 biases: 3.5 Lyapunov
     times, with the noise to the end 2.8; Lorenz-96, 400 biases: 5.5, with it 4.5). Biases learn from single steps and
-    runs drawn evenly by the seed, as many as make 4e7 and 8e6 entries of a Jacobian; noise and starts are told by all
+    runs drawn evenly by the seed, as many as make 4e7 entries of a Jacobian; noise and starts are told by all
     runs. The neighbourhood matters most: one that lacks a site on which the change over a sample depends leaves an
     error that no number of biases removes (Lorenz-96 at a step of 0.02 with two neighbours on either side: 2.2 at most,
     whatever learns, a polynomial of degree 4 included).
@@ -479,7 +479,7 @@ class Forecasting(Problem):
         last = learned if self._stays(network) else None
         for length in lengths:
             runs = shooting(network, self.frame, fitting, path, length, noise, self.prior, washout)
-            train = self._thinned(network, runs, runs.observed[0].numel(), _ENTRIES)
+            train = self._thinned(network, runs, runs.observed[0].numel())
             test = shooting(network, self.frame, held_out, held_out, min(length, _HELD), noise, math.inf, washout // 2)
             before = parameters.read(network)
             measure, better = _beside(first.measure, noise), _BETTER_LAST if length == lengths[-1] else _BETTER
@@ -612,15 +612,15 @@ class Forecasting(Problem):
         else:
             washout = self._affordable(standard.shape[1])
             cut = segments(standard, self.frame, washout=washout, length=_LENGTH, seen=seen)
-        return self._thinned(network, cut, cut.targets[0].numel(), _SAMPLED)
+        return self._thinned(network, cut, cut.targets[0].numel())
 
     def _shared(self, network: RNN) -> bool:
         """Whether a network serves single sites of a lattice."""
         return self.sites is not None and not network.remembers
 
-    def _thinned(self, network: RNN, trials: Trials, residuals: int, entries: float) -> Trials:
+    def _thinned(self, network: RNN, trials: Trials, residuals: int) -> Trials:
         """Of the trials of a lattice, with so many residuals each, as many as make so many entries of a Jacobian."""
-        most = max(1, int(entries / (network.learned * residuals)))
+        most = max(1, int(_ENTRIES / (network.learned * residuals)))
         if self.sites is None or len(trials) <= most:
             return trials
         drawn = np.random.default_rng(self.seed).permutation(len(trials))[:most]

@@ -169,7 +169,7 @@ def test_at_last_sites_are_seen_without_noise_where_free_runs_gain(data, monkeyp
 
 
 def test_single_steps_are_thinned_by_the_seed(data, monkeypatch):
-    monkeypatch.setattr(forecasting, "_SAMPLED", 60 * 200)
+    monkeypatch.setattr(forecasting, "_ENTRIES", 60 * 200)
     seen = []
     problem = forecasting.Forecasting(data, lattice=RING, seed=2)
     net = problem.network(60, recipe=RECIPE, learn=("bias",), activation="tanh")
