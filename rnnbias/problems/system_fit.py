@@ -25,7 +25,7 @@ from systems.labels import Labelled
 __all__ = ["SystemFit"]
 
 _TRIED = 25  # forecasts by which skill is told
-_FILTER = 40  # samples from which the start of a forecast is estimated
+_FILTER = 40  # samples from which the start of a forecast is estimated, where no setting says how many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,8 @@ class SystemFit(Fit):
         `context` is data of the learned kind, (time, state) or (trial, time, state), of at least `horizon` samples;
         longer ones (`washout` and more) let the memory of the network settle or fill its delays. With `denoise` the run
         begins at what is behind the last samples (see `denoise`) instead of the very last; default: where the fit
-        learned in closed loop, which it does from noisy data. Returns a Dataset with `forecast` (trial, time, state);
+        learned in closed loop, which it does from noisy data. They are 40, but on a lattice as many as held-out runs
+        bear (`settings["filter"]`). Returns a Dataset with `forecast` (trial, time, state);
         `time` is 0 at the last sample of the context.
         """
         steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
@@ -136,8 +137,7 @@ class SystemFit(Fit):
             raise ValueError(f"context must have at least {self.frame.horizon} samples, got {data.values.shape[1]}")
         standard = self.frame.states.transform(data.values, self.network.start)
         if self.settings.get("noise") if denoise is None else denoise:
-            before = self._washout(standard) + self.frame.reach
-            standard = self._behind(standard[:, -(before + _FILTER + 1) :], _FILTER)
+            standard = self.filtered(standard, int(self.settings.get("filter", _FILTER)))
         ahead = self.frame.states.inverse(closed_loop(self.network, self.frame, standard, steps))
         times = np.arange(1, steps + 1) * data.dt
         return label(self.recording, times, title="free-running forecast", config=self.configuration(), forecast=ahead)
@@ -154,6 +154,11 @@ class SystemFit(Fit):
         times = np.arange(found.shape[1]) * read.dt
         title = "trajectory behind noisy data"
         return label(self.recording, times, title=title, config=self.configuration(), trajectory=found)
+
+    def filtered(self, standard: Tensor, length: int) -> Tensor:
+        """The end of a standardised context (trial, time, state), its last `length` samples as what is behind them."""
+        before = self._washout(standard) + self.frame.reach
+        return self._behind(standard[:, -(before + length + 1) :], length)
 
     def _washout(self, standard: Tensor) -> int:
         """Samples that a network which remembers sees before a run through trials (trial, time, state)."""

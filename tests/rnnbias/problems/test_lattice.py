@@ -131,6 +131,27 @@ def test_free_runs_teach_more_than_single_steps(monkeypatch):
     assert error(closed) < 0.7 * error(one)
 
 
+def test_forecasts_begin_at_as_many_samples_as_held_out_runs_bear(tmp_path):
+    """Of chaotic sites whose law is known roughly: from old samples a run has gone astray."""
+    clean = coupled(400)
+    seen = clean + 0.02 * clean.std() * np.random.default_rng(2).normal(size=clean.shape)
+    found = fit(seen, closed_loop=(2, 4), dt=1.0, lattice=Lattice(1, 1), units=40, output="state", holdout=0.2, seed=1)
+    samples = found.settings["filter"]
+    truth = coupled(60, 50)
+    noisy = truth + 0.02 * clean.std() * np.random.default_rng(3).normal(size=truth.shape)
+
+    def ahead(count):
+        start = found.filtered(found.standardiser.transform(noisy[:, :50], torch.zeros(()).double()), count)
+        return found.forecast(found.standardiser.inverse(start), 4, denoise=False).forecast.values
+
+    def error(count):
+        return np.sqrt(np.square(ahead(count) - truth[:, 50:54]).mean())
+
+    assert error(samples) < 0.9 * error(40)
+    np.testing.assert_allclose(found.forecast(noisy[:, :50], 4).forecast.values, ahead(samples), rtol=1e-9)
+    assert load(found.save(tmp_path / "fit.nc")).settings["filter"] == samples
+
+
 def test_single_steps_lead_back_from_noise():
     frame = Frame.of(VALUES, "increment", 1, lattice=RING)
     x = frame.states.transform(VALUES, torch.zeros(()).double())
