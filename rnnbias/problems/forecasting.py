@@ -260,11 +260,11 @@ class Forecasting(Problem):
     truly followed (Kuramoto-Sivashinsky equation, 32 sites, 200 biases: 1.8 Lyapunov times, without that noise 0.2),
     and from there to steps without it where the data are as clean and held-out free runs gain (400 biases: 3.5 Lyapunov
     times, with the noise to the end 2.8; Lorenz-96, 400 biases: 5.5, with it 4.5). Biases learn from single steps and
-    runs drawn evenly by the seed, as many as make 4e7 entries of a Jacobian; noise and starts are told by all
-    runs. Errors of a field grow at every site, so that a forecast begins at what is behind 5, 10, 20 or 40 samples, as
-    held-out free runs bear. The neighbourhood matters most: one that lacks a site on which the change over a sample depends leaves an
-    error that no number of biases removes (Lorenz-96 at a step of 0.02 with two neighbours on either side: 2.2 at most,
-    whatever learns, a polynomial of degree 4 included).
+    runs drawn evenly by the seed, as many as make 4e7 entries of a Jacobian; noise and starts are told by all runs.
+    Errors of a field grow at every site, so that a forecast begins at what is behind 5, 10, 20 or 40 samples, as
+    held-out free runs bear. The neighbourhood matters most: one that lacks a site on which the change over a sample
+    depends leaves an error that no number of biases removes (Lorenz-96 at a step of 0.02 with two neighbours on either
+    side: 2.2 at most, whatever learns, a polynomial of degree 4 included).
 
     Single steps are learned for 400 iterations, or until ten lower the loss by less than a hundredth, for data without
     noise leave a long valley to go down. (Lorenz-63, 603 biases: where ten that gain less than a tenth end it, after

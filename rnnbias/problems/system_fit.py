@@ -128,8 +128,8 @@ class SystemFit(Fit):
         longer ones (`washout` and more) let the memory of the network settle or fill its delays. With `denoise` the run
         begins at what is behind the last samples (see `denoise`) instead of the very last; default: where the fit
         learned in closed loop, which it does from noisy data. They are 40, but on a lattice as many as held-out runs
-        bear (`settings["filter"]`). Returns a Dataset with `forecast` (trial, time, state);
-        `time` is 0 at the last sample of the context.
+        bear (`settings["filter"]`). Returns a Dataset with `forecast` (trial, time, state); `time` is 0 at the last
+        sample of the context.
         """
         steps = checks.whole("steps", steps, at_least=1, at_most=10**8)
         data = read_like(self.recording, context)
