@@ -261,7 +261,8 @@ class Forecasting(Problem):
     and from there to steps without it where the data are as clean and held-out free runs gain (400 biases: 3.5 Lyapunov
     times, with the noise to the end 2.8; Lorenz-96, 400 biases: 5.5, with it 4.5). Biases learn from single steps and
     runs drawn evenly by the seed, as many as make 4e7 entries of a Jacobian; noise and starts are told by all runs.
-    Errors of a field grow at every site, so that a forecast begins at what is behind 5, 10, 20 or 40 samples, as
+    Noisy data need free runs (Lorenz-96, 400 biases, 5 % noise: 1.6 Lyapunov times by single steps, 3.1 in closed
+    loop). Errors of a field grow at every site, so that a forecast begins at what is behind 5, 10, 20 or 40 samples, as
     held-out free runs bear. The neighbourhood matters most: one that lacks a site on which the change over a sample
     depends leaves an error that no number of biases removes (Lorenz-96 at a step of 0.02 with two neighbours on either
     side: 2.2 at most, whatever learns, a polynomial of degree 4 included).
