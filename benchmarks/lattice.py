@@ -28,7 +28,7 @@ import peers
 import seeds
 import systems
 from arguments import Parser, complete, machine, module, save, scores
-from noise import CONTEXT, MARK, SCORES, Key, exponent, noisy, told
+from noise import CONTEXT, MARK, SCORES, Key, exponent, noisy, told, undenoised
 from rnnbias import LevenbergMarquardt, SystemFit, fit_system, plot
 from rnnbias.evaluation import Forecaster, Runs, forecast_windows, gather, score_windows
 from rnnbias.storage import write_netcdf
@@ -116,9 +116,9 @@ def row(key: Key, size: Size) -> xr.Dataset:
     found["clean_start"] = valid(model, test)
     found["noisy_start"] = valid(model, noisy(test, key.noise, scale, seeds.TEST, key.seed))
     if isinstance(model, SystemFit) and model.network.learn == ("bias",):
-        raw = replace(model, settings={**model.settings, "noise": 0.0})  # begins at the very last sample of a context
-        found["clean_raw"] = valid(raw, test)
-        found |= columns.steadiness(raw.network, lambda network: valid(replace(raw, network=network), test))
+        raw = undenoised(model)
+        borne = columns.robustness(raw.network, lambda network: valid(replace(raw, network=network), test))
+        found |= {"clean_raw": float(borne.skill), **columns.picked(borne)}
     shown = made(model, test[:1]).isel(trial=0)[["truth", "forecast"]].reset_coords(drop=True)
     times = ("time", shown.time.values * exponent(key.system), {"units": "Lyapunov times"})
     return scores({name: found.get(name, np.nan) for name in SCORES}, SCORES).merge(shown.assign_coords(time=times))

@@ -144,6 +144,11 @@ def noisy(values: xr.DataArray, noise: float, scale: xr.DataArray, *stream: int)
     return (values + noise * scale * xr.DataArray(drawn, dims=values.dims)).assign_attrs(values.attrs)
 
 
+def undenoised(model: SystemFit) -> SystemFit:
+    """The same fit, whose forecasts begin at the very last sample of a context."""
+    return replace(model, settings={**model.settings, "noise": 0.0})
+
+
 def row(key: Key, size: Size) -> xr.Dataset:
     """Learn, and score from true and from noisy starts."""
     train, test = trials(key.system, size.windows, size.samples, size.reach, size.observed)
@@ -164,7 +169,7 @@ def row(key: Key, size: Size) -> xr.Dataset:
     found["clean_start"] = valid(model, test)
     found["noisy_start"] = valid(model, noisy(test, key.noise, scale, seeds.TEST, key.seed))
     if isinstance(model, SystemFit) and model.network.learn == ("bias",):
-        raw = replace(model, settings={**model.settings, "noise": 0.0})  # begins at the very last sample of a context
+        raw = undenoised(model)
         found["clean_raw"] = valid(raw, test)
         found |= columns.steadiness(raw.network, lambda network: valid(replace(raw, network=network), test, _FEW))
         found["float32"] = valid(replace(raw, network=columns.rounded(raw.network)), test)

@@ -1,4 +1,4 @@
-"""The one way in which data are brought to mean 0 and standard deviation 1, and back."""
+"""The one way in which data are brought to mean 0 and standard deviation 1, and back, and there disturbed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from systems import checks
 from systems.labels import Labelled
 
-__all__ = ["Standardiser"]
+__all__ = ["Standardiser", "stirred"]
 
 
 class Standardiser(NamedTuple):
@@ -69,3 +69,16 @@ class Standardiser(NamedTuple):
         if scale.min(initial=1.0) <= 0:
             raise ValueError(f"{prefix}scale must be positive")
         return cls(mean, scale)
+
+
+def stirred(standard: Tensor, noise: float, seed: int) -> Tensor:
+    """Standardised data with Gaussian noise of so many standard deviations; as they are where that is 0.
+
+    >>> stirred(torch.zeros(2), 0.0, seed=0)
+    tensor([0., 0.])
+    """
+    if not noise:
+        return standard
+    random = torch.Generator().manual_seed(int(seed))
+    drawn = torch.randn(standard.shape, generator=random, dtype=standard.dtype)
+    return standard + noise * drawn.to(standard.device)

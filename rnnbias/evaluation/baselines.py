@@ -22,7 +22,7 @@ import xarray as xr
 from torch import Tensor
 
 from rnnbias.datasets.recordings import Recording, read
-from rnnbias.datasets.standardiser import Standardiser
+from rnnbias.datasets.standardiser import Standardiser, stirred
 from rnnbias.evaluation.forecasters import Data, label, read_like
 from systems import Lattice, checks
 
@@ -69,10 +69,7 @@ class Baseline(ABC):
             self.lattice.check(len(found.states))
             self.standardiser = Standardiser.shared(found.values, "the recording")
         standard = self.standardiser.transform(found.values, _LIKE)
-        seen = standard[:, :-1]
-        if self.noise:
-            random = torch.Generator().manual_seed(self.seed)
-            seen = seen + self.noise * torch.randn(seen.shape, generator=random, dtype=seen.dtype)
+        seen = stirred(standard[:, :-1], self.noise, self.seed)
         self._learn(_embed(seen, self.delays).flatten(0, 1), standard[:, self.delays :].flatten(0, 1))
         return self
 

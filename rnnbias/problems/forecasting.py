@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 import systems
-from rnnbias.datasets import Recording, recordings
+from rnnbias.datasets import Recording, recordings, stirred
 from rnnbias.networks import RNN, Recipe, find_device, parameters, trainable_parts
 from rnnbias.objectives import Objective, ParametricSteps, Sequences, Shooting, SingleSteps
 from rnnbias.problems.base import Objectives, Problem, solve
@@ -369,10 +369,10 @@ class Forecasting(Problem):
         spacings = np.unique(np.geomspace(1, max(1, correlated / 2), _SPACINGS).round().astype(int))
         several = [self.varied(delays=(_DELAYS, int(spacing))) for spacing in spacings]
         pairs = [*itertools.product(several, SCALES_OF_DELAYS)]
-        for stirred, power in ((0.0, 2.0), (_STIRRED_DELAYS[0], 0.5)):
+        for noise, power in ((0.0, 2.0), (_STIRRED_DELAYS[0], 0.5)):
             steps, errors = [], []
             for problem, recipe in tqdm(pairs, desc="choosing delays", disable=not progress, leave=False):
-                network, _ = problem._trial(min(units, _PROBES), recipe, seed, device, stirred)
+                network, _ = problem._trial(min(units, _PROBES), recipe, seed, device, noise)
                 ahead = problem.free_runs(network).error(network)[:, : 2 * correlated]
                 steps.append(problem.step_error(network))
                 errors.append(steps[-1] ** power * float(ahead.square().mean().sqrt()))
@@ -381,13 +381,13 @@ class Forecasting(Problem):
         return pairs[int(np.argmin(errors))]
 
     def _trial(
-        self, units: int, recipe: Recipe, seed: int, device: str | torch.device, stirred: float = 0.0
+        self, units: int, recipe: Recipe, seed: int, device: str | torch.device, noise: float = 0.0
     ) -> tuple[RNN, ParametricSteps]:
         """See `scales.tried`; steps lead from trials with so much noise."""
         network = self.network(
             units, recipe=replace(recipe, seed=seed), learn=("bias",), activation="tanh", device=find_device(device)
         )
-        fitting, held_out = (self._cut(network, part, stirred) for part in self._standard(network))
+        fitting, held_out = (self._cut(network, part, noise) for part in self._standard(network))
         return network, tried(network, fitting, held_out, seed)
 
     def hides_states(self, hidden: bool | None = None) -> bool:
@@ -429,11 +429,11 @@ class Forecasting(Problem):
                 "trusted, take fewer units or a longer recording",
                 stacklevel=6,
             )
-        runs, stirred = self.free_runs(network), _STIRRED_SITES[0] if self._shared(network) else 0.0
+        runs, noise = self.free_runs(network), _STIRRED_SITES[0] if self._shared(network) else 0.0
         text = f"median valid time on held-out data (threshold {VALID})"
         return Objectives(
-            self._cut(network, fitting, stirred),
-            self._cut(network, held_out, stirred),
+            self._cut(network, fitting, noise),
+            self._cut(network, held_out, noise),
             lambda network: {"valid_time": runs.valid_time(network)},
             {
                 "valid_time": (self.recording.unit_name, text),
@@ -609,13 +609,9 @@ class Forecasting(Problem):
         fitting, held_out = (self.frame.states.transform(part, network.start) for part in self._split)
         return fitting, held_out
 
-    def _cut(self, network: RNN, standard: Tensor, stirred: float = 0.0) -> Sequences:
-        """Segments of trials, seen with as much noise; on a lattice some single steps of its sites, with their own."""
-        seen = standard
-        if stirred:
-            random = torch.Generator().manual_seed(int(self.seed))
-            drawn = torch.randn(standard.shape, generator=random, dtype=standard.dtype).to(standard.device)
-            seen = standard + stirred * drawn
+    def _cut(self, network: RNN, standard: Tensor, noise: float = 0.0) -> Sequences:
+        """Segments of trials, seen with as much noise; on a lattice some single steps of its sites."""
+        seen = stirred(standard, noise, self.seed)
         if self._shared(network):
             cut = single_steps(standard, self.frame, seen)
         else:
@@ -628,7 +624,7 @@ class Forecasting(Problem):
         return self.sites is not None and not network.remembers
 
     def _thinned(self, network: RNN, trials: Trials, residuals: int) -> Trials:
-        """Of the trials of a lattice, with so many residuals each, as many as make so many entries of a Jacobian."""
+        """Of the trials of a lattice, with so many residuals each, as many as a Jacobian has entries for."""
         most = max(1, int(_ENTRIES / (network.learned * residuals)))
         if self.sites is None or len(trials) <= most:
             return trials
